@@ -1,0 +1,61 @@
+"""Provenance of deep-learning training: record it, and ask it while the training still runs.
+
+What is public stands in `__all__`. Importing this package loads no framework, no pandas and no database driver; each
+name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dnnprov.analysis.history import History as History
+    from dnnprov.analysis.history import open_history as open
+    from dnnprov.analysis.result import Result as Result
+    from dnnprov.capture.adaptation import Change as Change
+    from dnnprov.capture.run import Run as Run
+    from dnnprov.capture.run import active_run as active_run
+    from dnnprov.capture.run import start_run as start_run
+    from dnnprov.capture.task import Task as Task
+    from dnnprov.errors import DnnprovError as DnnprovError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Change": ("dnnprov.capture.adaptation", "Change"),
+    "DnnprovError": ("dnnprov.errors", "DnnprovError"),
+    "History": ("dnnprov.analysis.history", "History"),
+    "Result": ("dnnprov.analysis.result", "Result"),
+    "Run": ("dnnprov.capture.run", "Run"),
+    "Task": ("dnnprov.capture.task", "Task"),
+    "active_run": ("dnnprov.capture.run", "active_run"),
+    "open": ("dnnprov.analysis.history", "open_history"),
+    "start_run": ("dnnprov.capture.run", "start_run"),
+}
+
+__all__ = [
+    "Change",
+    "DnnprovError",
+    "History",
+    "Result",
+    "Run",
+    "Task",
+    "__version__",
+    "active_run",
+    "open",
+    "start_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'dnnprov' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+    value = getattr(importlib.import_module(home[0]), home[1])
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

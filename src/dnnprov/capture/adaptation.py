@@ -1,0 +1,93 @@
+"""Adaptations: a hyperparameter that changes while a model trains, as an activity of its own.
+
+One Adaptation task for each technique and training; it follows the Training task, uses the technique's own parameters
+(iAdaptation) and generates a row of oAdaptation for each change.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.capture.task import Task
+from dnnprov.model.events import HyperparameterAdapted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnnprov.capture.run import Run
+
+MANUAL = "manual"
+"""Technique of a change made by hand."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of one hyperparameter.
+
+    Attributes:
+        attribute: its name, `"learning_rate"`.
+        old_value: before.
+        new_value: after.
+        epoch: the first that trains with the new value.
+        step: batch at which it was seen.
+        technique: class name of the callback or schedule that did it, or `"manual"`.
+        agent: who or what did it.
+        reason: why, in words.
+        triggered_by: the metric and value that led to it: `"val_loss=0.31"`.
+        parameters: of the technique, for iAdaptation: `{"patience": 3, "factor": 0.5}`.
+    """
+
+    attribute: str
+    old_value: Any
+    new_value: Any
+    epoch: int | None = None
+    step: int | None = None
+    technique: str = MANUAL
+    agent: str | None = None
+    reason: str | None = None
+    triggered_by: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Adaptations:
+    """The Adaptation tasks of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._tasks: dict[tuple[str, Task | None], Task] = {}
+        self._numbers = itertools.count(1)
+
+    def begin(self, technique: str, parameters: Mapping[str, Any], training: Task | None) -> Task:
+        """The Adaptation task of a technique, begun where there is none yet."""
+        key = (technique, training)
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._run.task("Adaptation", after=training)
+            self._tasks[key] = task
+            if parameters or technique != MANUAL:
+                task.uses("iAdaptation", **{**parameters, "technique": technique})
+        return task
+
+    def record(self, change: Change, training: Task | None) -> None:
+        """Record a change as a row of oAdaptation."""
+        task = self.begin(change.technique, change.parameters, training)
+        reference = self._run.recorder.reference(task.handle)
+        if reference is None:
+            return
+        self._run.recorder.append(
+            HyperparameterAdapted(
+                task=reference,
+                attribute=change.attribute,
+                old_value=change.old_value,
+                new_value=change.new_value,
+                epoch=change.epoch,
+                step=change.step,
+                technique=change.technique,
+                agent=change.agent,
+                reason=change.reason,
+                triggered_by=change.triggered_by,
+                adaptation_id=next(self._numbers),
+            )
+        )

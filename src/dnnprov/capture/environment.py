@@ -1,0 +1,163 @@
+"""What a run ran on: machine, code, packages. No secrets, and no import of anything heavy."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import os
+import platform
+import socket
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from dnnprov.model.events import EnvironmentRecorded
+
+ALLOWED_VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "JAX_PLATFORMS",
+    "KERAS_BACKEND",
+    "LOCAL_RANK",
+    "OMP_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "RANK",
+    "SLURM_JOB_ID",
+    "SLURM_JOB_NAME",
+    "SLURM_NNODES",
+    "SLURM_PROCID",
+    "TF_DETERMINISTIC_OPS",
+    "WORLD_SIZE",
+    "XLA_FLAGS",
+)
+"""Environment variables that explain a training; no other one is ever recorded."""
+
+SECRET_WORDS = ("api-key", "api_key", "apikey", "password", "passwd", "secret", "token")
+"""A command-line argument after an option with one of these in its name is recorded as `***`."""
+
+GIT_TIMEOUT_SECONDS = 10.0
+
+
+def environment() -> EnvironmentRecorded:
+    """The environment of this process. Takes some milliseconds, most of them git's, so call it off the training thread.
+
+    A part that cannot be read is left out.
+    """
+    event = EnvironmentRecorded(
+        host=socket.gethostname(),
+        os=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cpu=_cpu(),
+        num_cpus=_usable_cpus(),
+        memory_bytes=_memory_bytes(),
+        gpu=_gpu(),
+        python=platform.python_version(),
+        packages=installed_packages(),
+        command_line=safe_command_line(getattr(sys, "orig_argv", sys.argv)),
+        variables={name: os.environ[name] for name in ALLOWED_VARIABLES if name in os.environ},
+    )
+    with contextlib.suppress(PackageNotFoundError):
+        event.software = version("dnnprov")
+    with contextlib.suppress(OSError, KeyError):  # no entry in the user database, as in some containers
+        event.user = getpass.getuser()
+    with contextlib.suppress(OSError):  # the working directory was deleted
+        event.working_directory = str(Path.cwd())
+    _add_git_state(event)
+    return event
+
+
+def safe_command_line(arguments: list[str]) -> list[str]:
+    """The arguments with the values of secret-looking options masked.
+
+    Example:
+        >>> safe_command_line(["train.py", "--api-key", "abc", "--token=xyz", "--lr", "0.1"])
+        ['train.py', '--api-key', '***', '--token=***', '--lr', '0.1']
+    """
+    masked: list[str] = []
+    hide_next = False
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        is_secret = any(word in name.lower() for word in SECRET_WORDS) and name.startswith("-")
+        if hide_next:
+            masked.append("***")
+        else:
+            masked.append(f"{name}=***" if is_secret and equals else argument)
+        hide_next = is_secret and not equals and not hide_next
+    return masked
+
+
+def installed_packages() -> dict[str, str]:
+    """Name and version of every distribution on `sys.path`, read from the names of its metadata folders."""
+    found: dict[str, str] = {}
+    for place in sys.path:
+        try:
+            with os.scandir(place or ".") as entries:
+                folders = [entry.name for entry in entries if entry.name.endswith(".dist-info")]
+        except OSError:
+            continue
+        for folder in folders:
+            name, _, release = folder.removesuffix(".dist-info").partition("-")
+            found.setdefault(name.lower().replace("_", "-"), release)
+    return dict(sorted(found.items()))
+
+
+def _cpu() -> str | None:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or None
+
+
+def _usable_cpus() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _gpu() -> str | None:
+    """The models of NVIDIA GPUs as the driver tells them, without starting any program or library."""
+    models = []
+    for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        with contextlib.suppress(OSError):
+            for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.startswith("Model:"):
+                    models.append(line.partition(":")[2].strip())
+    return ", ".join(models) or None
+
+
+def _add_git_state(event: EnvironmentRecorded) -> None:
+    """Commit, branch and a hash over the uncommitted changes of the code that runs."""
+    folder = Path(sys.argv[0]).absolute().parent if sys.argv and Path(sys.argv[0]).is_file() else Path()
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return
+    event.git_commit = commit.strip().decode("ascii", "replace")
+    branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD")
+    event.git_branch = branch.strip().decode("utf-8", "replace") if branch else None
+    status = _git(folder, "status", "--porcelain")
+    if status is None:
+        return
+    event.git_dirty = bool(status.strip())
+    if event.git_dirty:
+        difference = _git(folder, "diff", "HEAD", "--no-ext-diff", "--no-textconv") or b""
+        event.git_diff_sha256 = hashlib.sha256(status + difference).hexdigest()
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    """What git prints, `None` where there is no git, no repository or no answer in time."""
+    command = ["git", "-C", str(folder), "--no-optional-locks", *arguments]
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=GIT_TIMEOUT_SECONDS, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout if done.returncode == 0 else None

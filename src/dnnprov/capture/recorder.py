@@ -1,0 +1,253 @@
+"""The door from a training to its journal: it takes events and never raises.
+
+Contract:
+
+- **Threads.** Any thread may append.
+- **Forks.** A forked child gets a segment of its own with its first event; its end ends nobody's run.
+- **Failure.** What cannot be recorded is counted and said once through `warnings`; once writing works again the
+  count goes into the journal, so that `dnnprov doctor` shows it.
+- **Cost.** `append` encodes and makes one `write`. A heartbeat thread syncs the file every 10 s; a worker thread,
+  started at its first job, hashes files and looks at the environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import secrets
+import socket
+import sys
+import threading
+import time
+import warnings
+import weakref
+from typing import TYPE_CHECKING, NamedTuple
+
+from dnnprov.journal.reader import machine_boot, process_started
+from dnnprov.journal.writer import SegmentWriter
+from dnnprov.model.events import (
+    FORMAT_VERSION,
+    ProblemRecorded,
+    ProcessHeard,
+    SegmentClosed,
+    SegmentOpened,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dnnprov.journal.folder import StoreFolder
+    from dnnprov.model.events import Event, Reference
+
+HEARTBEAT_SECONDS = 10.0
+REOPEN_SECONDS = 1.0
+"""How long to wait before another try to make a segment after one failed."""
+
+
+class Handle(NamedTuple):
+    """What a task or file is known by: the process that recorded it and the number of the event."""
+
+    process: str
+    seq: int
+
+
+class Recorder:
+    """Records the events of one run from this process.
+
+    Args:
+        folder: of the store.
+        run: uid of the run.
+        rank: of this process.
+        attempt: how many processes of this rank recorded into the run before.
+    """
+
+    def __init__(self, folder: StoreFolder, run: str, rank: int = 0, attempt: int = 0) -> None:
+        self.folder = folder
+        self.run = run
+        self.process = _process_name(rank)
+        self.num_lost = 0
+        self._header = SegmentOpened(format=FORMAT_VERSION, run=run, process="", rank=rank, attempt=attempt)
+        self._writer: SegmentWriter | None = None
+        self._lost_untold = 0
+        self._open_again_at = 0.0
+        self._closed = False
+        self._warned: set[str] = set()
+        self._open_lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] | None = None
+        self._worker: threading.Thread | None = None
+        self._beats: threading.Event | None = None
+        _recorders.add(self)
+
+    def append(self, event: Event) -> Handle | None:
+        """Write an event; `None` when it was lost, which is counted and said once."""
+        try:
+            writer = self._writer or self._open()
+            if self._lost_untold:
+                self._tell_loss(writer)
+            return Handle(self.process, writer.append(event))
+        except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
+            self.num_lost += 1
+            self._lost_untold += 1
+            self._warn("lost", f"could not be recorded: {error}; training goes on, what is lost is counted")
+            return None
+
+    def reference(self, handle: Handle | None) -> Reference | None:
+        """How an event of this process refers to a task or file."""
+        if handle is None:
+            return None
+        return handle.seq if handle.process == self.process else f"{handle.process}:{handle.seq}"
+
+    def note_problem(self, kind: str, detail: str) -> None:
+        """Record that something could not be taken as it came, and say so once for its kind."""
+        self.append(ProblemRecorded(kind=kind, detail=detail))
+        self._warn(kind, f"{detail} (kind {kind!r}; `dnnprov doctor` counts more of it)")
+
+    @contextlib.contextmanager
+    def guarded(self, where: str) -> Iterator[None]:
+        """Keep a failure of our own code from the training: it becomes a problem `capture_failure`."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
+            with contextlib.suppress(Exception):
+                self.note_problem("capture_failure", f"{where}: {type(error).__name__}: {error}")
+
+    def start_heartbeat(self) -> None:
+        """Sync the segment every 10 s from a thread, and give a sign of life where nothing else was recorded."""
+        self._beats = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(self._beats,), name="dnnprov-heartbeat", daemon=True)
+        thread.start()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run something slow on the worker thread, in the order of the calls; `close` waits for it."""
+        with self._open_lock:
+            if self._jobs is None:
+                self._jobs = queue.SimpleQueue()
+                self._worker = threading.Thread(target=self._work, args=(self._jobs,), name="dnnprov", daemon=True)
+                self._worker.start()
+        self._jobs.put(job)
+
+    def drain(self) -> None:
+        """Wait until the worker has done all its jobs."""
+        if self._jobs is not None and self._worker is not None:
+            self._jobs.put(None)
+            self._worker.join()
+            self._jobs = self._worker = None
+
+    def close(self) -> None:
+        """Finish the jobs, close the segment and make it durable; nothing is recorded after."""
+        self.drain()
+        if self._beats is not None:
+            self._beats.set()
+        if self._writer is not None:
+            self.append(SegmentClosed())
+            with contextlib.suppress(OSError):  # the next reader still sees all that was written
+                self._writer.sync()
+            self._writer.close()
+        self._writer, self._closed = None, True
+
+    def _open(self) -> SegmentWriter:
+        with self._open_lock:
+            if self._writer is not None:
+                return self._writer
+            if self._closed:
+                raise OSError("the run is finished")
+            if time.monotonic() < self._open_again_at:
+                raise OSError(f"the store {self.folder.path} is not writable")
+            self._open_again_at = time.monotonic() + REOPEN_SECONDS
+            self.folder.create()
+            writer = SegmentWriter(self.folder.segment(self.run, self.process))
+            header = self._header
+            header.process = self.process
+            header.host, header.pid = socket.gethostname(), os.getpid()
+            header.started, header.boot = process_started(header.pid), machine_boot()
+            writer.append(header)
+            self._writer, self._open_again_at = writer, 0.0
+            return writer
+
+    def _tell_loss(self, writer: SegmentWriter) -> None:
+        count, self._lost_untold = self._lost_untold, 0
+        try:
+            writer.append(ProblemRecorded(kind="lost", detail=f"{count} events could not be written"))
+        except OSError:
+            self._lost_untold += count
+            raise
+
+    def _warn(self, kind: str, message: str) -> None:
+        if kind in self._warned:
+            return
+        self._warned.add(kind)
+        text = f"dnnprov: run {self.run}: {message}"
+        try:
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
+        except Warning:  # the user turned warnings into errors; that must not end a training
+            print(text, file=sys.stderr)  # noqa: T201 - the only other way to say it
+
+    def _beat(self, stop: threading.Event) -> None:
+        while not stop.wait(HEARTBEAT_SECONDS):
+            writer = self._writer
+            if writer is None or stop.is_set():
+                continue
+            if time.time_ns() // 1000 - writer.last_write_at >= HEARTBEAT_SECONDS * 1e6:
+                self.append(ProcessHeard())
+            with contextlib.suppress(OSError):  # tried again in 10 s
+                writer.sync()
+
+    def _work(self, jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+        while (job := jobs.get()) is not None:
+            with self.guarded("background work"):
+                job()
+
+    def become_child(self) -> None:
+        """After a fork, in the child: leave the parent's segment and threads to the parent."""
+        parent, writer = self.process, self._writer
+        self._open_lock = threading.Lock()
+        self._jobs = self._worker = self._beats = self._writer = None
+        self._lost_untold = 0
+        self._header = SegmentOpened(
+            format=FORMAT_VERSION,
+            run=self.run,
+            process="",
+            rank=self._header.rank,
+            attempt=self._header.attempt,
+            forked_from=parent,
+        )
+        self.process = _process_name(self._header.rank, forked=True)
+        if writer is not None:
+            writer.abandon()
+
+
+class DisabledRecorder(Recorder):
+    """Takes everything and does nothing: what `DNNPROV_DISABLED=1` asks for."""
+
+    def append(self, event: Event) -> Handle | None:  # noqa: ARG002
+        return None
+
+    def note_problem(self, kind: str, detail: str) -> None:
+        pass
+
+    def start_heartbeat(self) -> None:
+        pass
+
+    def submit(self, job: Callable[[], None]) -> None:
+        pass
+
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _process_name(rank: int, *, forked: bool = False) -> str:
+    """Name of a segment: rank, machine, pid, and a random part, since pids come again."""
+    host = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:16] or "host"
+    kind = "-fork" if forked else ""
+    return f"r{rank}{kind}-{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _after_fork_in_child() -> None:
+    for recorder in list(_recorders):
+        recorder.become_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

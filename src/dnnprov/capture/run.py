@@ -1,0 +1,403 @@
+"""A run: one execution of a dataflow, and the face through which a training records it."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import secrets
+import sys
+import threading
+import weakref
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from dnnprov.capture.adaptation import Adaptations, Change
+from dnnprov.capture.environment import environment
+from dnnprov.capture.file_hash import FileState, file_sha256, file_state
+from dnnprov.capture.follower import start_follower
+from dnnprov.capture.recorder import DisabledRecorder, Recorder
+from dnnprov.capture.task import Task, end_of_block
+from dnnprov.errors import UsageError
+from dnnprov.journal.folder import StoreFolder, store_folder
+from dnnprov.model.events import (
+    END_STATES,
+    FileHashed,
+    FileRecorded,
+    MetricsRecorded,
+    ParametersSet,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+)
+from dnnprov.model.training import TRAINING_TAGS
+from dnnprov.model.values import plain_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from dnnprov.capture.recorder import Handle
+    from dnnprov.model.events import Relation, RunStatus
+
+DISABLED_VARIABLE = "DNNPROV_DISABLED"
+
+_active: ContextVar[Run | None] = ContextVar("dnnprov_active_run", default=None)
+_open_runs: weakref.WeakSet[Run] = weakref.WeakSet()
+
+
+class Run:
+    """One execution of a dataflow, made by `start_run`.
+
+    Use it as a context manager: an exception ends the run as `failed` with its type and message, Ctrl-C as
+    `interrupted`. Without `with`, call `finish`; a process that exits does it for you.
+
+    Attributes:
+        dataflow: tag of the dataflow.
+        name: of the run, for people.
+        uid: of the run, unique without coordination.
+        recorder: the door to the journal, for integrations.
+    """
+
+    def __init__(self, recorder: Recorder, dataflow: str, name: str) -> None:
+        self.recorder = recorder
+        self.dataflow = dataflow
+        self.name = name
+        self.uid = recorder.run
+        self.training: Task | None = None
+        self._status: RunStatus = "running"
+        self._process_id = os.getpid()
+        self._steps = itertools.count()
+        self._parameters: dict[str, Any] = {}
+        self._tasks: dict[int, Task] = {}
+        self._adaptations = Adaptations(self)
+        self._finish_lock = threading.Lock()
+        self._warned_closed = False
+
+    @property
+    def status(self) -> RunStatus:
+        """`running` until it is finished."""
+        return self._status
+
+    def task(self, tag: str, after: Task | Iterable[Task] | None = None) -> Task:
+        """Begin a task.
+
+        Args:
+            tag: of its transformation: `Filters`, `Training`, `Testing` or any name of yours.
+            after: the task or tasks whose results it uses; lineage and the filter questions follow these.
+
+        Returns:
+            The task, a context manager that ends it.
+        """
+        before = [after] if isinstance(after, Task) else [task for task in after or () if isinstance(task, Task)]
+        task = Task(self, str(tag), before)
+        self._tasks[id(task)] = task
+        if task.tag.lower() in TRAINING_TAGS:
+            self.training = task
+        return task
+
+    def log(self, *, step: int | None = None, epoch: int | None = None, **metrics: Any) -> None:
+        """Record one value for each of several series: rows of `metric`, fit for every batch.
+
+        Args:
+            step: number of the batch; counts up from 0 where it is left out.
+            epoch: that the batch belongs to.
+            metrics: name -> number. NaN and infinities are kept.
+        """
+        if self._status != "running" and self.is_closed("metrics"):
+            return
+        if step is None:
+            step = next(self._steps)
+        self.recorder.append(MetricsRecorded(step=step, epoch=epoch, values=metrics))
+
+    def set_params(self, **parameters: Any) -> None:
+        """Record hyperparameters: a new one fills the run's row of `iTrainingModel`, a changed one is an adaptation.
+
+        Args:
+            parameters: name -> value. A name known with another value is recorded in `oAdaptation`, with the
+                technique `manual`; the row keeps the value that the training began with.
+        """
+        if self.is_closed("hyperparameters"):
+            return
+        with self.recorder.guarded("set_params"):
+            new = {name: value for name, value in parameters.items() if name not in self._parameters}
+            if new:
+                self.recorder.append(ParametersSet(values=dict(new)))
+                self._parameters.update({name: plain_value(value) for name, value in new.items()})
+            for name, value in parameters.items():
+                plain = plain_value(value)
+                if name not in new and not _same(plain, self._parameters[name]):
+                    self._adapt_by_hand(name, plain)
+
+    def fill_params(self, parameters: Mapping[str, Any]) -> None:
+        """Record hyperparameters that an integration read from a framework; what the user stated stays.
+
+        A value that differs from the stated one is noted as a problem `conflicting_hyperparameter`.
+        """
+        for name, value in parameters.items():
+            stated = self._parameters.get(name)
+            plain = plain_value(value)
+            if stated is not None and plain is not None and not _same(stated, plain):
+                self.recorder.note_problem(
+                    "conflicting_hyperparameter",
+                    f"{name} was given as {stated!r}, the framework has {plain!r}; the given value was kept",
+                )
+        self.set_params(**{name: value for name, value in parameters.items() if name not in self._parameters})
+
+    def adapt(self, change: Change, training: Task | None = None) -> None:
+        """Record that a hyperparameter was changed during training: a row of `oAdaptation`.
+
+        Args:
+            change: what, from what to what, when, by which technique and why.
+            training: the Training task it happened in; the latest of the run where it is left out.
+        """
+        if self.is_closed("an adaptation"):
+            return
+        with self.recorder.guarded("adapt"):
+            self._adaptations.record(change, training or self.training)
+            self._parameters[change.attribute] = change.new_value
+
+    def begin_adaptation(self, technique: str, parameters: Mapping[str, Any], training: Task | None = None) -> None:
+        """Record that a technique that may adapt hyperparameters is at work, with its own parameters."""
+        if not self.is_closed("an adaptation"):
+            with self.recorder.guarded("begin_adaptation"):
+                self._adaptations.begin(technique, parameters, training or self.training)
+
+    def add_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
+        """Record a file or folder that the run generated; its SHA-256 follows in the background.
+
+        Args:
+            path: of the file.
+            role: what it is to the run: `"model"`, `"checkpoint"`, `"figure"`.
+        """
+        self.record_file(path, role, "generated", None)
+
+    def record_file(
+        self, path: str | os.PathLike[str], role: str | None, relation: Relation, task: Task | None
+    ) -> None:
+        """Record a file with its size and time now and its SHA-256 later; a missing one is a problem."""
+        if self.is_closed(f"file {path!s}"):
+            return
+        with self.recorder.guarded("record_file"):
+            place = Path(path).absolute()
+            try:
+                state = file_state(place)
+            except OSError as error:
+                self.recorder.note_problem("file_missing", f"file {str(place)!r} was not recorded: {error.strerror}")
+                return
+            handle = self.recorder.append(
+                FileRecorded(
+                    path=str(place),
+                    relation=relation,
+                    role=role,
+                    size=state.size,
+                    modified=state.modified // 1000,
+                    task=self.recorder.reference(task.handle) if task else None,
+                )
+            )
+            self.recorder.submit(lambda: self._hash(handle, place, state))
+
+    def finish(self, status: RunStatus = "finished", reason: str | None = None) -> None:
+        """End the run and make its journal durable; a second call does nothing.
+
+        Waits until recorded files are hashed. In a forked child it only closes the child's own segment.
+
+        Args:
+            status: one of finished, failed, interrupted, stopped, pruned.
+            reason: why, for `exit_reason`.
+        """
+        with self._finish_lock:
+            if self._status != "running":
+                return
+            with self.recorder.guarded("finish"):
+                self.recorder.drain()
+                if not self.is_elsewhere():
+                    self._end_everything(status, reason)
+            self._status = status if status in END_STATES else "finished"
+            _open_runs.discard(self)
+            self.recorder.close()
+
+    def is_closed(self, what: str) -> bool:
+        """Whether the run has ended; then what comes is not recorded, which is said once."""
+        if self._status == "running":
+            return False
+        if not self._warned_closed:
+            self._warned_closed = True
+            self.recorder._warn(  # noqa: SLF001 - a run and its recorder are one thing
+                "closed", f"{what} came after finish() and is not recorded; log before it, or start another run"
+            )
+        return True
+
+    def is_elsewhere(self) -> bool:
+        """Whether this is a forked child of the process that started the run."""
+        return os.getpid() != self._process_id
+
+    def forget_task(self, task: Task) -> None:
+        """A task ended by itself and needs no end from `finish`."""
+        self._tasks.pop(id(task), None)
+
+    def _end_everything(self, status: RunStatus, reason: str | None) -> None:
+        if status not in END_STATES:
+            self.recorder.note_problem("unknown_status", f"finish({status!r}) is no status; 'finished' was recorded")
+            status = "finished"
+        for task in reversed(list(self._tasks.values())):
+            task.end(status)
+        self.recorder.append(RunEnded(status=status, reason=reason))
+
+    def _adapt_by_hand(self, name: str, value: Any) -> None:
+        epoch = self.training.last_epoch if self.training else None
+        self.adapt(Change(name, self._parameters[name], value, epoch=None if epoch is None else epoch + 1))
+
+    def _hash(self, handle: Handle | None, path: Path, state: FileState) -> None:
+        reference = self.recorder.reference(handle)
+        if reference is not None:
+            sha256, reason = file_sha256(path, state)
+            self.recorder.append(FileHashed(file=reference, sha256=sha256, reason=reason))
+
+    def __enter__(self) -> Self:
+        self._token = _active.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            _active.reset(self._token)
+        except ValueError:  # left in another context than entered, as an async framework may do
+            _active.set(None)
+        self.finish(*end_of_block(error))
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name!r} of dataflow {self.dataflow!r}, {self._status}, uid {self.uid}>"
+
+
+def start_run(
+    dataflow: str,
+    params: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    tags: Mapping[str, str] | Iterable[str] | None = None,
+    store: str | os.PathLike[str] | None = None,
+    parent: Run | str | None = None,
+    resume: str | None = None,
+) -> Run:
+    """Start recording a run of a dataflow.
+
+    Args:
+        dataflow: its tag, what the user calls the model or project: `"alexnet"`.
+        params: hyperparameters by name; they become the run's row of `iTrainingModel`.
+        name: for people; `<dataflow>-<n>` where it is left out. The same name twice makes two runs.
+        tags: labels, or label -> text.
+        store: folder, or a `postgresql://` URL; `DNNPROV_STORE`, else `./.dnnprov`, where it is left out.
+        parent: the run, or its uid, that this one is a part of (a trial of a study).
+        resume: uid of a run to go on with instead of starting a new one.
+
+    Returns:
+        The run, a context manager.
+
+    Raises:
+        UsageError: an argument has a type that cannot be meant. Nothing else is ever raised: where the store cannot
+            be written, a warning says so and training goes on.
+
+    Example:
+        ```python
+        with dnnprov.start_run("alexnet", params={"learning_rate": 0.002}) as run:
+            with run.task("Training") as training:
+                training.log(epoch=1, loss=2.87, accuracy=0.11)
+        ```
+    """
+    _check("dataflow", dataflow, str, "a tag such as 'alexnet'")
+    if not dataflow:
+        raise UsageError("dataflow='' is empty; expected a tag such as 'alexnet'")
+    _check("params", params, dict | None, "a dict of hyperparameters")
+    _check("name", name, str | None, "text")
+    _check("parent", parent, Run | str | None, "a run or its uid")
+    _check("resume", resume, str | None, "the uid of a run")
+    labels = _labels(tags)
+    folder = store_folder(store)
+    uid = resume or secrets.token_hex(8)
+    if os.environ.get(DISABLED_VARIABLE, "0") not in {"", "0", "false", "no"}:
+        return Run(DisabledRecorder(folder, uid), dataflow, name or dataflow)
+    _finish_earlier_cells(dataflow)
+    recorder = Recorder(folder, uid, attempt=folder.num_processes(uid, 0) if resume else 0)
+    run = Run(recorder, dataflow, _run_name(recorder, dataflow, name))
+    if resume:
+        recorder.append(RunResumed(dataflow=dataflow))
+    else:
+        recorder.append(
+            RunStarted(
+                dataflow=dataflow,
+                name=run.name,
+                tags=labels,
+                parent=parent.uid if isinstance(parent, Run) else parent,
+                program=sys.argv[0] if sys.argv and sys.argv[0] not in {"", "-c"} else None,
+            )
+        )
+    run.set_params(**{str(key): value for key, value in (params or {}).items()})
+    recorder.submit(lambda: _record_environment(recorder))
+    recorder.start_heartbeat()
+    _open_runs.add(run)
+    return run
+
+
+def active_run() -> Run | None:
+    """The run whose `with` block encloses this call, if any."""
+    return _active.get()
+
+
+def _record_environment(recorder: Recorder) -> None:
+    with recorder.guarded("follower"):
+        start_follower(recorder.folder)
+    recorder.append(environment())
+
+
+def _run_name(recorder: Recorder, dataflow: str, name: str | None) -> str:
+    try:
+        if name:
+            recorder.folder.reserve_run_name(dataflow, name)
+            return name
+        return recorder.folder.default_run_name(dataflow)
+    except OSError:  # not writable: the first append says so
+        return name or f"{dataflow}-{recorder.run[:8]}"
+
+
+def _check(name: str, value: object, kind: Any, expected: str) -> None:
+    if not isinstance(value, kind):
+        raise UsageError(f"{name}={value!r} is a {type(value).__name__}; expected {expected}")
+
+
+def _labels(tags: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
+    if tags is None:
+        return {}
+    if isinstance(tags, str):
+        return {tags: ""}
+    if isinstance(tags, dict):
+        return {str(key): str(value) for key, value in tags.items()}
+    try:
+        return dict.fromkeys((str(tag) for tag in tags), "")
+    except TypeError:
+        raise UsageError(f"tags={tags!r} is a {type(tags).__name__}; expected a dict or a list of labels") from None
+
+
+def _same(one: object, other: object) -> bool:
+    return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is the same as NaN here
+
+
+def _finish_earlier_cells(dataflow: str) -> None:
+    """In a notebook: a cell that is run again ends the run of this dataflow that it started before."""
+    if "ipykernel" not in sys.modules:
+        return
+    active = active_run()
+    for run in list(_open_runs):
+        if run.dataflow == dataflow and run is not active and not run.is_elsewhere():
+            run.finish(reason="the next run of this dataflow was started in the same notebook")
+
+
+def _finish_open_runs() -> None:
+    """At exit: runs nobody finished end as the process does."""
+    error = getattr(sys, "last_value", None)
+    for run in list(_open_runs):
+        run.finish(*end_of_block(error))
+
+
+atexit.register(_finish_open_runs)

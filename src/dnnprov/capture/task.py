@@ -1,0 +1,135 @@
+"""A task: one execution of a transformation in a run, with what it used and generated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from dnnprov.model.events import ElementsRecorded, TaskBegan, TaskEnded
+from dnnprov.model.training import output_set
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from dnnprov.capture.recorder import Handle
+    from dnnprov.capture.run import Run
+    from dnnprov.model.events import Relation, RunStatus
+
+
+class Task:
+    """One execution of a transformation; made by `Run.task`, ended by its `with` block or `end`.
+
+    Attributes:
+        tag: of the transformation: `"Training"`.
+        run: that it belongs to.
+        handle: what the journal knows it by; `None` where its beginning was lost.
+
+    Example:
+        ```python
+        with run.task("Filters") as filters:
+            filters.uses("iFilters", dataset_name="17flowers")
+            filters.generates("oFilters", filter_name="gray-scale")
+        with run.task("Training", after=filters) as training:
+            training.log(epoch=1, loss=2.87, accuracy=0.11)
+        ```
+    """
+
+    def __init__(self, run: Run, tag: str, after: Iterable[Task] = ()) -> None:
+        self.run = run
+        self.tag = tag
+        self.last_epoch: int | None = None
+        self._status: RunStatus = "running"
+        references = [reference for task in after if (reference := run.recorder.reference(task.handle)) is not None]
+        self.handle: Handle | None = run.recorder.append(TaskBegan(tag=tag, after=references))
+
+    @property
+    def status(self) -> RunStatus:
+        """`running` until it ended."""
+        return self._status
+
+    def uses(self, data_set: str, /, **values: Any) -> None:
+        """Record one element of a data set that the task used.
+
+        Args:
+            data_set: tag of the set: `"iFilters"`.
+            values: attribute -> value; a new attribute becomes a new column.
+        """
+        self.record(data_set, "used", [values])
+
+    def generates(self, data_set: str, /, **values: Any) -> None:
+        """Record one element of a data set that the task generated; arguments as for `uses`."""
+        self.record(data_set, "generated", [values])
+
+    def log(self, **values: Any) -> None:
+        """Record one row of the task's output set: `oTrainingModel` for a Training, one row an epoch.
+
+        Args:
+            values: the metrics, and `epoch`, counted as the caller counts.
+        """
+        epoch = values.get("epoch")
+        if type(epoch) is int:
+            self.last_epoch = epoch
+        self.record(output_set(self.tag), "generated", [values])
+
+    def record(self, data_set: str, relation: Relation, rows: list[Mapping[str, Any]]) -> None:
+        """Record several elements of one set at once.
+
+        Args:
+            data_set: tag of the set.
+            relation: `"used"` or `"generated"`.
+            rows: attribute -> value, one mapping an element.
+        """
+        if self.run.is_closed(f"{data_set} of task {self.tag}"):
+            return
+        self.run.recorder.append(
+            ElementsRecorded(
+                task=self.run.recorder.reference(self.handle),
+                set=str(data_set),
+                relation=relation,
+                rows=[dict(row) for row in rows],
+            )
+        )
+
+    def uses_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
+        """Record a file or folder that the task read; its SHA-256 follows in the background."""
+        self.run.record_file(path, role, "used", self)
+
+    def generates_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
+        """Record a file or folder that the task wrote; its SHA-256 follows in the background."""
+        self.run.record_file(path, role, "generated", self)
+
+    def end(self, status: RunStatus = "finished", reason: str | None = None) -> None:
+        """End the task; a second call does nothing."""
+        if self._status != "running":
+            return
+        self._status = status
+        reference = self.run.recorder.reference(self.handle)
+        if reference is not None:
+            self.run.recorder.append(TaskEnded(task=reference, status=status, reason=reason))
+        self.run.forget_task(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self.run.is_elsewhere():
+            self.end(*end_of_block(error))
+
+    def __repr__(self) -> str:
+        return f"<Task {self.tag!r} of run {self.run.name!r}, {self._status}>"
+
+
+def end_of_block(error: BaseException | None) -> tuple[RunStatus, str | None]:
+    """The status that a `with` block leaves behind, and the reason in words."""
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return "finished", None
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "KeyboardInterrupt"
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - a user's exception may have a broken __str__
+        message = "(its message is not readable)"
+    return "failed", f"{type(error).__name__}: {message}" if message else type(error).__name__

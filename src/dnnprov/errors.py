@@ -1,0 +1,136 @@
+"""Every error that dnnprov raises on purpose.
+
+```
+DnnprovError
+├── UsageError (also ValueError)          a wrong argument; raised before anything is recorded
+├── NotFoundError (also LookupError)      exit code 3 of the command line
+│   ├── RunNotFoundError
+│   ├── DataflowNotFoundError
+│   └── StoreNotFoundError
+├── AmbiguousRunError                     a prefix that fits several runs
+├── JournalError                          a journal that cannot be read at all
+├── StoreError
+│   ├── SchemaVersionError                exit code 4
+│   └── StoreUnavailableError             locked for long, or not writable
+├── QueryError                            SQL that failed
+│   ├── QueryRefusedError                 SQL that would write, or look outside the store
+│   └── QueryTimeoutError
+└── MissingExtraError (also ImportError)  an optional part is not installed
+```
+
+Recording never raises these into a training; only `UsageError` comes out of it, at the call that starts a run.
+Each message says what came, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class DnnprovError(Exception):
+    """Base of all errors of this package."""
+
+
+class UsageError(DnnprovError, ValueError):
+    """An argument that cannot be meant."""
+
+
+class NotFoundError(DnnprovError, LookupError):
+    """Something that was asked for by name is not in the store."""
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    """The tail of a not-found message: the nearest known names, or what there is."""
+    names = list(dict.fromkeys(known))
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    if not names:
+        return "; there is none yet"
+    shown = ", ".join(repr(known_name) for known_name in names[:5])
+    return f"; there is {shown}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+class RunNotFoundError(NotFoundError):
+    """No run has this uid, prefix of a uid, or name."""
+
+    def __init__(self, run: str, known: Iterable[str] = ()) -> None:
+        super().__init__(f"no run {run!r}{_suggestion(run, known)}")
+
+
+class DataflowNotFoundError(NotFoundError):
+    """No dataflow has this tag."""
+
+    def __init__(self, tag: str, known: Iterable[str] = ()) -> None:
+        super().__init__(f"no dataflow {tag!r}{_suggestion(tag, known)}")
+
+
+class StoreNotFoundError(NotFoundError):
+    """There is no store at this place."""
+
+    def __init__(self, place: str | Path) -> None:
+        super().__init__(
+            f"no store at {str(place)!r}; record a run there first, or name another with --store or DNNPROV_STORE"
+        )
+
+
+class AmbiguousRunError(DnnprovError):
+    """The prefix of a uid fits more than one run."""
+
+    def __init__(self, prefix: str, uids: list[str]) -> None:
+        shown = ", ".join(uids[:4])
+        super().__init__(f"the prefix {prefix!r} fits {len(uids)} runs ({shown}); give more of the uid")
+
+
+class JournalError(DnnprovError):
+    """A journal segment that cannot be read: not ours, or of a later format."""
+
+
+class StoreError(DnnprovError):
+    """The provenance database could not be used."""
+
+
+class SchemaVersionError(StoreError):
+    """The store was written by another version of dnnprov."""
+
+    def __init__(self, place: str | Path, found: int, expected: int) -> None:
+        if found > expected:
+            advice = "upgrade this installation with: pip install --upgrade dnnprov"
+        else:
+            advice = "delete the database file, it is made anew from the journals at the next command"
+        super().__init__(
+            f"the store {str(place)!r} has schema version {found}, this dnnprov knows version {expected}; {advice}"
+        )
+
+
+class StoreUnavailableError(StoreError):
+    """The database could not be opened, or stayed locked."""
+
+
+class QueryError(DnnprovError):
+    """SQL that the database refused or that failed."""
+
+
+class QueryRefusedError(QueryError):
+    """SQL that would change the store or look outside it."""
+
+
+class QueryTimeoutError(QueryError):
+    """SQL that ran longer than allowed."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the query ran longer than {seconds:g} s and was stopped; narrow it with WHERE or raise --timeout"
+        )
+
+
+class MissingExtraError(DnnprovError, ImportError):
+    """A feature needs a package that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs a package that is not installed: pip install 'dnnprov[{extra}]'")

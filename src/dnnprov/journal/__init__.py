@@ -1,0 +1,1 @@
+"""What lies in the store folder: segments of events, one writer each, and how to read them back."""

@@ -1,0 +1,178 @@
+"""The store folder and where each thing lies in it.
+
+```
+.dnnprov/
+  provenance.db             the database: a cache, made anew from the journals at any time
+  journal/<run>/<process>.jsonl           open segments
+  journal/archive/<run>/<process>.jsonl.gz   closed and ingested ones
+  dataflows/<tag>/<n>       numbers given to runs: <tag>-<n>
+  control/                  requests to running trainings
+```
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnnprov.errors import UsageError
+from dnnprov.model.names import plain_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STORE_VARIABLE = "DNNPROV_STORE"
+FOLDER_VARIABLE = "DNNPROV_DIR"
+DEFAULT_FOLDER = ".dnnprov"
+SEGMENT_SUFFIX = ".jsonl"
+ARCHIVE_SUFFIX = ".jsonl.gz"
+
+
+@dataclass(frozen=True)
+class StoreFolder:
+    """Paths below one store folder; nothing is created or read until asked for."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database."""
+        return self.path / "provenance.db"
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the open segments, one folder a run."""
+        return self.path / "journal"
+
+    @property
+    def archive(self) -> Path:
+        """Folder of the compressed segments."""
+        return self.journal / "archive"
+
+    @property
+    def dataflows(self) -> Path:
+        """Folder of what the recording side may know of dataflows."""
+        return self.path / "dataflows"
+
+    @property
+    def follower_lock(self) -> Path:
+        """Locked by the one follower of this store."""
+        return self.path / "follower.lock"
+
+    def segment(self, run: str, process: str) -> Path:
+        """The open segment of a process of a run."""
+        return self.journal / run / f"{process}{SEGMENT_SUFFIX}"
+
+    def archived(self, run: str, process: str) -> Path:
+        """The same segment, compressed."""
+        return self.archive / run / f"{process}{ARCHIVE_SUFFIX}"
+
+    def exists(self) -> bool:
+        """Whether anything was ever recorded here."""
+        return self.journal.is_dir() or self.database.exists()
+
+    def create(self) -> None:
+        """Make the folder, its parts and a `.gitignore`, as far as they are missing.
+
+        Raises:
+            OSError: the place is not writable.
+        """
+        for folder in (self.journal, self.dataflows, self.path / "control"):
+            folder.mkdir(parents=True, exist_ok=True)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
+
+    def open_segments(self) -> Iterator[Path]:
+        """The segments not archived yet, in the order of their paths."""
+        for run_folder in sorted(_folders(self.journal)):
+            if run_folder.name != "archive":
+                yield from sorted(run_folder.glob(f"*{SEGMENT_SUFFIX}"))
+
+    def archived_segments(self) -> Iterator[Path]:
+        """The compressed segments, in the order of their paths."""
+        for run_folder in sorted(_folders(self.archive)):
+            yield from sorted(run_folder.glob(f"*{ARCHIVE_SUFFIX}"))
+
+    def num_processes(self, run: str, rank: int) -> int:
+        """How many processes of this rank recorded into the run so far."""
+        return sum(
+            1
+            for folder in (self.journal / run, self.archive / run)
+            for segment in (folder.glob(f"r{rank}-*") if folder.is_dir() else ())
+            if not segment.name.startswith(f"r{rank}-fork-")
+        )
+
+    def default_run_name(self, dataflow: str) -> str:
+        """`<dataflow>-<n>` with the next free number; the creation of an empty file makes it ours alone.
+
+        Raises:
+            OSError: the place is not writable.
+        """
+        numbers = self._numbers(dataflow)
+        numbers.mkdir(parents=True, exist_ok=True)
+        number = max((int(entry.name) for entry in numbers.iterdir() if entry.name.isdecimal()), default=0) + 1
+        while not _create_once(numbers / str(number)):
+            number += 1
+        return f"{dataflow}-{number}"
+
+    def reserve_run_name(self, dataflow: str, name: str) -> None:
+        """Keep default names clear of a name that a user gave."""
+        numbered = re.fullmatch(re.escape(dataflow) + r"-([1-9]\d{0,8})", name)
+        if numbered:
+            self._numbers(dataflow).mkdir(parents=True, exist_ok=True)
+            _create_once(self._numbers(dataflow) / numbered[1])
+
+    def _numbers(self, dataflow: str) -> Path:
+        readable = plain_name(dataflow)
+        if readable != dataflow:  # two tags that reduce to one name keep folders of their own
+            readable = f"{readable[:40]}~{dataflow.encode('utf-8', 'backslashreplace').hex()[:160]}"
+        return self.dataflows / readable
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _create_once(path: Path) -> bool:
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def is_database_url(place: str) -> bool:
+    """Whether a store is a PostgreSQL database rather than a folder."""
+    return place.startswith(("postgresql://", "postgres://"))
+
+
+def store_place(store: str | os.PathLike[str] | None = None) -> str:
+    """The store that is meant: the argument, else `DNNPROV_STORE`, else `./.dnnprov`.
+
+    Raises:
+        UsageError: the argument is neither a path nor a string.
+    """
+    if store is None or store == "":
+        return os.environ.get(STORE_VARIABLE) or DEFAULT_FOLDER
+    if not isinstance(store, str | os.PathLike):
+        raise UsageError(f"store={store!r} is a {type(store).__name__}; expected a path or a postgresql:// URL")
+    return os.fspath(store)
+
+
+def store_folder(store: str | os.PathLike[str] | None = None) -> StoreFolder:
+    """The folder where the journals of a store lie: the store itself, or for a database `DNNPROV_DIR`.
+
+    The path is made absolute, so that a program that changes its working directory goes on recording to one place.
+    """
+    place = store_place(store)
+    if is_database_url(place):
+        place = os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER
+    return StoreFolder(Path(place).expanduser().absolute())

@@ -1,0 +1,89 @@
+"""The format of a segment: JSON Lines, one event a line, in UTF-8.
+
+Version 1:
+
+- The first event is `SegmentOpened`; `SegmentClosed`, where it comes, is the last.
+- A line is a JSON object with the fields of `dnnprov.model.events`, those at their default left out.
+- An empty line means nothing: one is written before the first event after a write that came out short, so that the
+  torn line before it ends.
+- Numbers that are not finite are `null` in `values` and `rows`, their names stand in `non_finite`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from dnnprov.errors import JournalError
+from dnnprov.model.events import (
+    AnyEvent,
+    ElementsRecorded,
+    Event,
+    HyperparameterAdapted,
+    MetricsRecorded,
+    ParametersSet,
+)
+from dnnprov.model.values import plain_value, split_non_finite
+
+_encoder = msgspec.json.Encoder(enc_hook=plain_value)
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """One line, newline included.
+
+    The fast path is a single pass in C. Only where its result may hide a loss (a `null`, which a NaN becomes too) or
+    where it fails (a lone surrogate, an object that is no JSON) the values are looked at one by one.
+    """
+    try:
+        line = _encoder.encode(event)
+    except Exception:  # noqa: BLE001 - whatever a user's object raises, the slow path keeps what can be kept (P1)
+        line = _encoder.encode(_with_plain_values(event))
+    else:
+        if b"null" in line:
+            line = _encoder.encode(_with_plain_values(event))
+    return line + b"\n"
+
+
+def _with_plain_values(event: Event) -> Event:
+    """The event with every user value made plain, the non-finite ones named beside."""
+    if isinstance(event, MetricsRecorded | ParametersSet):
+        event.values, event.non_finite = split_non_finite(event.values)
+    elif isinstance(event, ElementsRecorded):
+        pairs = [split_non_finite(row) for row in event.rows]
+        event.rows = [row for row, _ in pairs]
+        event.non_finite = [names or {} for _, names in pairs] if any(names for _, names in pairs) else None
+    elif isinstance(event, HyperparameterAdapted):
+        event.old_value, event.new_value = _named(event.old_value), _named(event.new_value)
+    for name in event.__struct_fields__:
+        setattr(event, name, _with_plain_text(getattr(event, name)))
+    return event
+
+
+def _with_plain_text(field: Any) -> Any:
+    if isinstance(field, str):
+        return plain_value(field)
+    if isinstance(field, list):
+        return [_with_plain_text(item) for item in field]
+    if isinstance(field, dict):
+        return {_with_plain_text(key): _with_plain_text(item) for key, item in field.items()}
+    return field
+
+
+def _named(value: Any) -> Any:
+    """A value outside a mapping: a non-finite one travels as its name."""
+    _, non_finite = split_non_finite({"value": value})
+    return non_finite["value"] if non_finite else plain_value(value)
+
+
+def decode(line: bytes) -> AnyEvent:
+    """The event of one line.
+
+    Raises:
+        JournalError: the line is no event of this format.
+    """
+    try:
+        return cast("AnyEvent", _decoder.decode(line))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise JournalError(f"not an event: {error}; the line begins {line[:60]!r}") from None

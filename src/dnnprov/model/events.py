@@ -1,0 +1,287 @@
+"""What a journal says: one event a line, named in the past tense, the name in the field `event`.
+
+Each event has `seq`, its number in its segment (from 0, without gaps), and `at`, the recorder's clock in
+microseconds since 1970 (UTC). Order comes from `seq`, never from `at`. Fields at their default are left out.
+
+A task or file is known by the `seq` of the event that began it; from another segment (a forked child) it is
+referred to as `"<process>:<seq>"`.
+
+The structs are not frozen: the writer numbers and stamps an event under its lock, once, just before it is encoded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+FORMAT_VERSION = 1
+"""Of the journal; a reader refuses a segment of a later one."""
+
+Relation: TypeAlias = Literal["used", "generated"]
+RunStatus: TypeAlias = Literal["running", "finished", "failed", "interrupted", "crashed", "stopped", "pruned"]
+END_STATES: tuple[RunStatus, ...] = ("finished", "failed", "interrupted", "crashed", "stopped", "pruned")
+
+Reference: TypeAlias = int | str
+"""Of a task or file: its `seq` in the same segment, else `"<process>:<seq>"`."""
+
+
+class Event(
+    msgspec.Struct, tag_field="event", tag=lambda name: name, kw_only=True, omit_defaults=True, gc=False
+):
+    """Base of all events.
+
+    Attributes:
+        seq: number in the segment.
+        at: microseconds since 1970, UTC.
+    """
+
+    seq: int = 0
+    at: int = 0
+
+
+class SegmentOpened(Event):
+    """First line of every segment: whose it is, and how to tell whether that process lives.
+
+    Attributes:
+        format: version of the journal's format.
+        run: uid of the run.
+        process: name of the segment, unique in the run.
+        rank: of the process in a distributed training.
+        attempt: 0 for the first process of this rank in the run, 1 for the one that resumed it, ...
+        host: machine name.
+        pid: process id, as the process itself sees it.
+        started: start of the process in clock ticks since boot (Linux), which tells a re-used pid.
+        boot: id of the machine's boot together with its pid name space; a pid means something only there.
+        forked_from: segment of the parent process, for a forked child. Its end does not end the run.
+    """
+
+    format: int
+    run: str
+    process: str
+    rank: int = 0
+    attempt: int = 0
+    host: str = ""
+    pid: int = 0
+    started: int | None = None
+    boot: str | None = None
+    forked_from: str | None = None
+
+
+class RunStarted(Event):
+    """A run of a dataflow began."""
+
+    dataflow: str
+    name: str
+    tags: dict[str, str] = {}
+    parent: str | None = None
+    program: str | None = None
+
+
+class RunResumed(Event):
+    """A process goes on with a run that an earlier process left."""
+
+    dataflow: str
+
+
+class RunEnded(Event):
+    """The run ended as its own process saw it."""
+
+    status: RunStatus
+    reason: str | None = None
+
+
+class EnvironmentRecorded(Event):
+    """Where the process runs. No secrets: environment variables only from an allow-list.
+
+    Attributes:
+        user: login name of the person.
+        host, os, cpu, num_cpus, memory_bytes, gpu, python: the machine.
+        packages: name -> version of the installed distributions that matter for a training.
+        git_commit, git_branch, git_dirty, git_diff_sha256: state of the code, the hash over the uncommitted diff.
+        command_line: the arguments of the process.
+        working_directory: where it runs.
+        variables: allowed environment variables.
+        software: version of dnnprov.
+    """
+
+    user: str | None = None
+    host: str | None = None
+    os: str | None = None
+    cpu: str | None = None
+    num_cpus: int | None = None
+    memory_bytes: int | None = None
+    gpu: str | None = None
+    python: str | None = None
+    packages: dict[str, str] = {}
+    git_commit: str | None = None
+    git_branch: str | None = None
+    git_dirty: bool | None = None
+    git_diff_sha256: str | None = None
+    command_line: list[str] = []
+    working_directory: str | None = None
+    variables: dict[str, str] = {}
+    software: str | None = None
+
+
+class AttributeDeclared(msgspec.Struct, omit_defaults=True):
+    """One attribute of a declared data set."""
+
+    name: str
+    type: str = "text"
+
+
+class DataSetDeclared(msgspec.Struct, omit_defaults=True):
+    """One data set of a declared transformation, with the transformation that the set comes from, if any."""
+
+    tag: str
+    relation: Relation
+    attributes: list[AttributeDeclared] = []
+    dependency: str | None = None
+
+
+class TransformationDeclared(msgspec.Struct, omit_defaults=True):
+    """One transformation of a declared dataflow."""
+
+    tag: str
+    sets: list[DataSetDeclared] = []
+
+
+class DataflowDeclared(Event):
+    """Prospective provenance: transformations and data sets, before anything is executed."""
+
+    dataflow: str
+    transformations: list[TransformationDeclared]
+
+
+class ParametersSet(Event):
+    """Hyperparameters of the run, used by its Training tasks: they fill in its row of iTrainingModel."""
+
+    values: dict[str, Any]
+    non_finite: dict[str, str] | None = None
+
+
+class TaskBegan(Event):
+    """An execution of a transformation began; `seq` is its id."""
+
+    tag: str
+    after: list[Reference] = []
+
+
+class TaskEnded(Event):
+    """A task ended."""
+
+    task: Reference
+    status: RunStatus
+    reason: str | None = None
+
+
+class ElementsRecorded(Event):
+    """Rows of one data set, used or generated by a task (or by the run as a whole).
+
+    Attributes:
+        set: tag of the data set.
+        relation: how the task relates to the rows.
+        rows: attribute -> value.
+        non_finite: for each row attribute -> NaN | Infinity | -Infinity, where any row has one.
+        task: the task.
+    """
+
+    set: str
+    relation: Relation
+    rows: list[dict[str, Any]]
+    non_finite: list[dict[str, str]] | None = None
+    task: Reference | None = None
+
+
+class MetricsRecorded(Event):
+    """Values of series, at a step (per batch) or an epoch."""
+
+    values: dict[str, Any]
+    step: int | None = None
+    epoch: int | None = None
+    non_finite: dict[str, str] | None = None
+
+
+class HyperparameterAdapted(Event):
+    """A hyperparameter changed while the model trained: one row of oAdaptation.
+
+    Attributes:
+        task: the Adaptation task.
+        attribute: column name of the hyperparameter, `learning_rate` for example.
+        old_value, new_value: before and after.
+        epoch: first epoch that trains with the new value.
+        step: batch in training at which it was seen, where known.
+        technique: class name of the callback or schedule, or `manual`.
+        agent: who or what did it.
+        reason: why, in words.
+        triggered_by: the metric and value it used: `val_loss=0.31`.
+        adaptation_id: number in the run, from 1.
+    """
+
+    task: Reference
+    attribute: str
+    old_value: Any
+    new_value: Any
+    epoch: int | None = None
+    step: int | None = None
+    technique: str | None = None
+    agent: str | None = None
+    reason: str | None = None
+    triggered_by: str | None = None
+    adaptation_id: int | None = None
+
+
+class FileRecorded(Event):
+    """A file was used or generated; `seq` is its id. The hash follows in `FileHashed`."""
+
+    path: str
+    relation: Relation = "generated"
+    role: str | None = None
+    size: int | None = None
+    modified: int | None = None
+    task: Reference | None = None
+
+
+class FileHashed(Event):
+    """SHA-256 of a recorded file; `None` with a reason where it could not be had or the file changed meanwhile."""
+
+    file: Reference
+    sha256: str | None = None
+    reason: str | None = None
+
+
+class ProblemRecorded(Event):
+    """Something that could not be recorded as it came."""
+
+    kind: str
+    detail: str
+
+
+class ProcessHeard(Event):
+    """A sign of life when nothing else was to say."""
+
+
+class SegmentClosed(Event):
+    """Last line of a segment that was closed in order; only such a one is compressed."""
+
+
+AnyEvent: TypeAlias = (
+    SegmentOpened
+    | RunStarted
+    | RunResumed
+    | RunEnded
+    | EnvironmentRecorded
+    | DataflowDeclared
+    | ParametersSet
+    | TaskBegan
+    | TaskEnded
+    | ElementsRecorded
+    | MetricsRecorded
+    | HyperparameterAdapted
+    | FileRecorded
+    | FileHashed
+    | ProblemRecorded
+    | ProcessHeard
+    | SegmentClosed
+)

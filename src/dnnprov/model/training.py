@@ -1,0 +1,160 @@
+"""DNNProv-Df: the predefined transformations, data sets and attributes of deep-learning training.
+
+Fig. 3 of the paper (Pina et al., IPAW 2021) with the attributes that people ask for. The sets may grow by any
+attribute; what stands here gives well-known names their column and type before the first value comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+ColumnType: TypeAlias = Literal["integer", "number", "text", "boolean"]
+
+LEARNING_RATE = "learning_rate"
+NO_FILTER = "none"
+"""What a question prints where no filter was applied."""
+
+
+@dataclass(frozen=True)
+class PredefinedSet:
+    """A data set that DNNProv-Df knows.
+
+    Attributes:
+        tag: its name as the paper writes it.
+        attributes: column name and type, in the order of the paper's positional values, further ones after.
+        aliases: other names of an attribute (lower case) that older systems write, and the column they mean.
+    """
+
+    tag: str
+    attributes: dict[str, ColumnType]
+    aliases: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PredefinedTransformation:
+    """A transformation that DNNProv-Df knows, with the sets it uses and generates."""
+
+    tag: str
+    uses: tuple[str, ...]
+    generates: tuple[str, ...]
+
+
+SETS: dict[str, PredefinedSet] = {
+    predefined.tag.lower(): predefined
+    for predefined in (
+        PredefinedSet(
+            "iTrainingModel",
+            {
+                "optimizer_name": "text",
+                LEARNING_RATE: "number",
+                "num_epochs": "integer",
+                "num_layers": "integer",
+                "batch_size": "integer",
+                "momentum": "number",
+                "decay": "number",
+                "dropout": "number",
+                "loss_function": "text",
+            },
+            {},
+        ),
+        PredefinedSet(
+            "oTrainingModel",
+            {
+                "timestamp": "text",
+                "elapsed_time": "number",
+                "loss": "number",
+                "accuracy": "number",
+                "val_loss": "number",
+                "val_accuracy": "number",
+                "epoch": "integer",
+            },
+            {},
+        ),
+        PredefinedSet(
+            "iAdaptation",
+            {
+                "epochs_drop": "number",
+                "drop_n": "number",
+                "initial_lrate": "number",
+                "technique": "text",
+            },
+            {},
+        ),
+        PredefinedSet(
+            "oAdaptation",
+            {
+                "new_value": "number",
+                "timestamp": "text",
+                "epoch": "integer",
+                "adaptation_id": "integer",
+                "step": "integer",
+                "attribute": "text",
+                "old_value": "number",
+                "technique": "text",
+                "agent": "text",
+                "reason": "text",
+                "triggered_by": "text",
+            },
+            {"new_lrate": "new_value", "epoch_id": "epoch"},
+        ),
+        PredefinedSet("oTestingModel", {"loss": "number", "accuracy": "number"}, {}),
+        PredefinedSet(
+            "iLayers",
+            {
+                "position": "integer",
+                "name": "text",
+                "type": "text",
+                "value": "text",
+                "activation": "text",
+                "rate": "number",
+                "units": "integer",
+                "filters": "integer",
+                "kernel_size": "text",
+                "num_parameters": "integer",
+            },
+            {},
+        ),
+        PredefinedSet("iFilters", {"dataset_name": "text"}, {}),
+        PredefinedSet("oFilters", {"filter_name": "text"}, {}),
+    )
+}
+"""By lower-case tag: older systems write tags in lower case."""
+
+TRANSFORMATIONS: dict[str, PredefinedTransformation] = {
+    predefined.tag.lower(): predefined
+    for predefined in (
+        PredefinedTransformation("Training", ("iTrainingModel", "iLayers"), ("oTrainingModel",)),
+        PredefinedTransformation("Adaptation", ("iAdaptation", "oTrainingModel"), ("oAdaptation",)),
+        PredefinedTransformation("Testing", (), ("oTestingModel",)),
+        PredefinedTransformation("Filters", ("iFilters",), ("oFilters",)),
+    )
+}
+
+TRAINING_TAGS = frozenset({"training", "trainingmodel", "train"})
+TESTING_TAGS = frozenset({"testing", "testingmodel", "test"})
+
+ACCURACY_NAMES = (
+    "accuracy",
+    "acc",
+    "categorical_accuracy",
+    "sparse_categorical_accuracy",
+    "binary_accuracy",
+)
+"""Metrics that count as accuracy, the first one found is taken."""
+
+
+def output_set(tag: str) -> str:
+    """The data set that `task.log` writes to: `oTrainingModel` for a training, else `o` + the task's tag.
+
+    Example:
+        >>> output_set("Training"), output_set("Testing"), output_set("Split")
+        ('oTrainingModel', 'oTestingModel', 'oSplit')
+    """
+    lowered = tag.lower()
+    if lowered in TRAINING_TAGS:
+        return "oTrainingModel"
+    if lowered in TESTING_TAGS:
+        return "oTestingModel"
+    known = TRANSFORMATIONS.get(lowered)
+    return known.generates[0] if known else f"o{tag}"
