@@ -3,10 +3,10 @@
 Five convolutions, three poolings and three dense layers stand where the original has them, each narrower by one factor.
 Three things differ, and why:
 
-- Photos of 64 pixels instead of 227 keep little after a first convolution of 11 x 11 in steps of 4: small images get 5 x 5
-  in steps of 2.
-- Batch normalisation replaces local response normalisation, after each convolution: without it, a training of few epochs
-  stays close to chance. Its momentum is 0.8, not Keras's 0.99, whose averages need hundreds of steps to settle.
+- Photos of 64 pixels instead of 227 keep little after a first convolution of 11 x 11 in steps of 4: small images get
+  5 x 5 in steps of 2.
+- Batch normalisation replaces local response normalisation, after each convolution: without it, a training of few
+  epochs learns little. Its momentum is 0.8, not Keras's 0.99, whose averages need hundreds of steps to settle.
 - A random flip, left to right, stands first: 48 photos a class are few.
 """
 
@@ -37,7 +37,7 @@ def build_alexnet(
         num_classes: units of the last layer, a softmax.
         dropout: rate of both dropout layers.
         scale: width of each layer as a fraction of the original's: 96 to 384 filters, 4,096 units.
-        flip: mirror half of the training images, new in each epoch. For images whose left and right mean something, False.
+        flip: mirror half of the training images, anew in each epoch; not for images such as digits.
     """
     model = keras.Sequential(name="alexnet")
     model.add(keras.Input(input_shape))

@@ -3,9 +3,9 @@
 1,360 photos, 80 of each of 17 flowers, lie in the archive in the order of their classes: ``jpg/image_0001.jpg`` to
 ``jpg/image_0080.jpg`` are daffodils, the next 80 snowdrops, and so on (Nilsback and Zisserman, CVPR 2006).
 
-:func:`load_flowers` looks for ``17flowers.tgz`` in the folder named by ``DNNPROV_DATA``, in ``../shared/data`` beside the
-repository, and in the user's cache. Where it is nowhere, it tries the official download once; without network it falls back
-to scikit-learn's digits, cut to 80 images a class so that trainings take about as long, and says so on stderr.
+:func:`load_flowers` looks for ``17flowers.tgz`` in the folder named by ``DNNPROV_DATA``, in ``../shared/data`` beside
+the repository, and in the user's cache. Where it is nowhere, it tries the official download into that cache; without
+network it falls back to scikit-learn's digits, cut to 80 images a class, and says so on stderr.
 
 Nothing decoded is kept on disk: reading and shrinking all photos takes about two seconds, as JPEG decodes at a fraction
 of its size when asked for one.
@@ -49,7 +49,7 @@ class ArchiveError(Exception):
     """The archive was found, but it does not hold the 1,360 photos of Oxford Flowers 17."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images and their classes.
 
@@ -62,7 +62,7 @@ class Split:
     labels: NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledImages:
     """A data set, split for training.
 
@@ -180,8 +180,8 @@ def _read_digits(size: int) -> NDArray[np.uint8]:
 
     digits = load_digits()
     chosen = np.concatenate([np.flatnonzero(digits.target == digit)[:IMAGES_PER_CLASS] for digit in range(10)])
-    eight_by_eight = (digits.images[chosen] * (255 / 16)).astype(np.uint8)
-    return np.stack([np.asarray(Image.fromarray(image).convert("RGB").resize((size, size))) for image in eight_by_eight])
+    small = [Image.fromarray((digit * (255 / 16)).astype(np.uint8)) for digit in digits.images[chosen]]
+    return np.stack([np.asarray(image.convert("RGB").resize((size, size))) for image in small])
 
 
 def _split(name: str, class_names: tuple[str, ...], source: Path | None, images: NDArray[np.uint8]) -> LabelledImages:
@@ -191,10 +191,11 @@ def _split(name: str, class_names: tuple[str, ...], source: Path | None, images:
 
     def take(columns: NDArray[np.intp]) -> Split:
         chosen = columns.ravel()
-        return Split(images[chosen].astype(np.float32) / 255, (chosen // IMAGES_PER_CLASS).astype(np.int32))
+        return Split(images[chosen].astype(np.float32) / np.float32(255), (chosen // IMAGES_PER_CLASS).astype(np.int32))
 
     train, validation, test = np.split(order, [48, 60], axis=1)
-    return LabelledImages(name, class_names, source, take(shuffle.permutation(train.ravel())), take(validation), take(test))
+    train = shuffle.permutation(train.ravel())
+    return LabelledImages(name, class_names, source, take(train), take(validation), take(test))
 
 
 def _cached_archive(environ: Mapping[str, str] = os.environ) -> Path:
@@ -206,22 +207,27 @@ def _try_download(target: Path) -> Path | None:
     """Returns ``target``, downloaded; ``None``, with the reason on stderr, where that failed or took too long."""
     _say(f"no {ARCHIVE_NAME} on this machine: trying {DOWNLOAD_URL} for up to {_DOWNLOAD_SECONDS:.0f} s.")
     part = target.with_name(f"{ARCHIVE_NAME}.{os.getpid()}.part")
-    deadline = time.monotonic() + _DOWNLOAD_SECONDS
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(DOWNLOAD_URL, timeout=_CONNECT_SECONDS) as response, part.open("wb") as file:
-            while chunk := response.read(1 << 18):
-                file.write(chunk)
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"only {file.tell() / 1e6:.0f} MB came in {_DOWNLOAD_SECONDS:.0f} s")
-            if str(file.tell()) != response.headers.get("Content-Length", str(file.tell())):
-                raise OSError(f"the connection ended after {file.tell()} bytes")
+        _download(part)
         return part.replace(target)
     except OSError as error:  # URLError and TimeoutError are OSErrors
         _say(f"the download failed: {error}")
         return None
     finally:
         part.unlink(missing_ok=True)
+
+
+def _download(target: Path) -> None:
+    deadline = time.monotonic() + _DOWNLOAD_SECONDS
+    with urllib.request.urlopen(DOWNLOAD_URL, timeout=_CONNECT_SECONDS) as response, target.open("wb") as file:
+        while chunk := response.read1(1 << 18):
+            file.write(chunk)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"only {file.tell() / 1e6:.0f} MB came in {_DOWNLOAD_SECONDS:.0f} s")
+        expected = int(response.headers.get("Content-Length", file.tell()))
+        if file.tell() != expected:
+            raise ConnectionError(f"the connection ended after {file.tell()} of {expected} bytes")
 
 
 def _say(message: str) -> None:

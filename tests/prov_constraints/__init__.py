@@ -11,6 +11,8 @@ when its normal form exists and breaks no ordering, typing or impossibility cons
     ordering        which event comes before which; no cycle through a strict step   constraints 30 to 49
     impossibility   what cannot be, whatever the order                               constraints 50, 51, 53 to 56
 
+The module ``planted`` holds documents with one fault each, for the test of the checker itself.
+
 Inferences that can make no instance invalid are left out; each module says which and why.
 
 Numbers are those of the Recommendation. Two names stand outside it: "unique-mention" comes from PROV-LINKS

@@ -33,6 +33,9 @@ ALLOWED_VARIABLES = (
 )
 """Environment variables that explain a training; no other one is ever recorded."""
 
+FRAMEWORKS = ("flax", "jax", "keras", "lightning", "sklearn", "tensorflow", "torch", "transformers")
+"""Modules that train networks; those a process has loaded become software agents of its run."""
+
 SECRET_WORDS = ("api-key", "api_key", "apikey", "password", "passwd", "secret", "token")
 """A command-line argument after an option with one of these in its name is recorded as `***`."""
 
@@ -56,6 +59,7 @@ def environment() -> EnvironmentRecorded:
         command_line=safe_command_line(getattr(sys, "orig_argv", sys.argv)),
         variables={name: os.environ[name] for name in ALLOWED_VARIABLES if name in os.environ},
     )
+    event.frameworks = _loaded_frameworks()
     with contextlib.suppress(PackageNotFoundError):
         event.software = version("dnnprov")
     with contextlib.suppress(OSError, KeyError):  # no entry in the user database, as in some containers
@@ -99,6 +103,11 @@ def installed_packages() -> dict[str, str]:
             name, _, release = folder.removesuffix(".dist-info").partition("-")
             found.setdefault(name.lower().replace("_", "-"), release)
     return dict(sorted(found.items()))
+
+
+def _loaded_frameworks() -> dict[str, str]:
+    modules = {name: sys.modules[name] for name in FRAMEWORKS if name in sys.modules}
+    return {name: str(getattr(module, "__version__", "")) for name, module in modules.items()}
 
 
 def _cpu() -> str | None:

@@ -6,6 +6,7 @@ still write the rest; who reads decides when to give up on it. Memory stays boun
 
 from __future__ import annotations
 
+import functools
 import gzip
 import os
 import socket
@@ -120,6 +121,7 @@ def read_header(path: Path) -> SegmentOpened | None:
     return event
 
 
+@functools.cache
 def machine_boot() -> str | None:
     """What a process id is relative to: this boot of this machine and its pid name space; `None` where unknown."""
     try:

@@ -97,7 +97,8 @@ class EnvironmentRecorded(Event):
     Attributes:
         user: login name of the person.
         host, os, cpu, num_cpus, memory_bytes, gpu, python: the machine.
-        packages: name -> version of the installed distributions that matter for a training.
+        packages: name -> version of the installed distributions.
+        frameworks: those of them that train networks and that the process had loaded.
         git_commit, git_branch, git_dirty, git_diff_sha256: state of the code, the hash over the uncommitted diff.
         command_line: the arguments of the process.
         working_directory: where it runs.
@@ -114,6 +115,7 @@ class EnvironmentRecorded(Event):
     gpu: str | None = None
     python: str | None = None
     packages: dict[str, str] = {}
+    frameworks: dict[str, str] = {}
     git_commit: str | None = None
     git_branch: str | None = None
     git_dirty: bool | None = None

@@ -212,7 +212,7 @@ CREATE TABLE run_metric (
 CREATE TABLE accuracy_metric (
     level TEXT NOT NULL,                   -- where values of run_metric count as accuracy,
     name TEXT NOT NULL,
-    source TEXT NOT NULL,                  -- as test | validation | training accuracy;
+    source TEXT NOT NULL,                  -- as test | validation | training accuracy
     preference INTEGER NOT NULL,           -- the smallest one present is taken
     PRIMARY KEY (level, name)
 ) WITHOUT ROWID;

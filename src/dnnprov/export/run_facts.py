@@ -1,0 +1,215 @@
+"""What an export knows of a run: plain frozen records, without a trace of the database or of PROV.
+
+`id` is a local name in the namespace of the run (see `identifiers`); `task` is the id of a task, `None` stands for the
+run as a whole. Times are ISO 8601 text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from dnnprov.model.training import TESTING_TAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dnnprov.model.events import Relation
+
+Value: TypeAlias = bool | int | float | str
+
+Order: TypeAlias = tuple[int, int, int]
+"""Place in the run: process (earlier attempts and lower ranks first), sequence number, row."""
+
+RUN_ID = "run"
+"""Local name of the run itself."""
+
+EPOCHS, ADAPTATIONS, PARAMETERS, LAYERS, TESTS = (
+    "otrainingmodel",
+    "oadaptation",
+    "itrainingmodel",
+    "ilayers",
+    "otestingmodel",
+)
+"""Tables of the sets that DNNProv-Df gives a meaning."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One execution of a transformation.
+
+    Attributes:
+        after: ids of the tasks it depends on.
+        num_tasks: how many a folded one stands for.
+        is_training: it is called so, or generated epochs.
+    """
+
+    id: str
+    tag: str
+    status: str
+    started_at: str | None
+    ended_at: str | None
+    exit_reason: str | None
+    rank: int
+    order: Order
+    after: tuple[str, ...] = ()
+    is_training: bool = False
+    num_tasks: int = 1
+
+
+@dataclass(frozen=True)
+class Element:
+    """One row of a data set, or several folded into one.
+
+    Attributes:
+        table: of the data set, which tells the sets that DNNProv-Df knows.
+        set: tag of the data set.
+        values: attribute -> value, those that are NULL left out, non-finite numbers as floats.
+        label: what to call it; the tag of its set where there is none.
+        num_rows: how many a folded one stands for.
+        first, best: values at the beginning of a folded series, and the best of it; `values` has the last.
+        members: for the list of layers.
+    """
+
+    id: str
+    table: str
+    set: str
+    relation: Relation
+    task: str | None
+    recorded_at: str | None
+    order: Order
+    values: Mapping[str, Value] = field(default_factory=dict)
+    label: str | None = None
+    num_rows: int = 1
+    first: Mapping[str, Value] = field(default_factory=dict)
+    best: Mapping[str, Value] = field(default_factory=dict)
+    members: tuple[Element, ...] = ()
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch that an epoch row or an adaptation tells."""
+        epoch = self.values.get("epoch")
+        return int(epoch) if isinstance(epoch, int | float) and epoch == epoch and abs(epoch) < 2**53 else None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Epochs and adaptations of one training in the order they happened.
+
+    Attributes:
+        task: the training; `None` where epochs were recorded without a task.
+        steps: rows of `otrainingmodel` and `oadaptation`.
+    """
+
+    task: str | None
+    steps: tuple[Element, ...]
+
+
+@dataclass(frozen=True)
+class EarlierFile:
+    """A file with the same content that this or another run generated before."""
+
+    id: str
+    run_uid: str
+    run_name: str | None
+    task: str | None
+    path: str
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that the run used or generated."""
+
+    id: str
+    relation: Relation
+    task: str | None
+    path: str
+    role: str | None
+    size: int | None
+    sha256: str | None
+    note: str | None
+    recorded_at: str | None
+    order: Order
+    num_files: int = 1
+    earlier: EarlierFile | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series of metrics per step: as one thing, with the numbers that sum it up."""
+
+    id: str
+    name: str
+    rank: int
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Who or what is responsible: a person, software, a machine."""
+
+    kind: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where a process of the run ran."""
+
+    id: str
+    host: str | None
+    rank: int
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """A step of the plan, with the tags of the sets it uses and generates."""
+
+    tag: str
+    uses: tuple[str, ...]
+    generates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The dataflow, in the version that the run followed."""
+
+    tag: str
+    version: int | None
+    transformations: tuple[Transformation, ...]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Everything an export says of one run."""
+
+    uid: str
+    name: str | None
+    status: str
+    started_at: str | None
+    ended_at: str | None
+    exit_reason: str | None
+    program: str | None
+    parent_uid: str | None
+    parent_name: str | None
+    num_problems: int
+    tags: Mapping[str, str]
+    plan: Plan | None
+    tasks: tuple[Task, ...]
+    timelines: tuple[Timeline, ...]
+    elements: tuple[Element, ...]
+    files: tuple[File, ...]
+    series: tuple[Series, ...]
+    agents: tuple[Agent, ...]
+    environments: tuple[Environment, ...]
+
+    def trainings(self) -> list[Task]:
+        """The tasks that train."""
+        return [task for task in self.tasks if task.is_training]
+
+    def tests(self) -> list[Task]:
+        """The tasks that test: called so, or with test results."""
+        with_results = {element.task for element in self.elements if element.table == TESTS}
+        return [task for task in self.tasks if task.tag.lower() in TESTING_TAGS or task.id in with_results]

@@ -1,0 +1,183 @@
+"""Elements: rows of data sets, put where their values fit.
+
+A value that fits its column is stored as it came. One that does not (text where numbers are, an integer beyond 64
+bits) is kept in `<column>_text`, and a row of `problem` says so (promise P7). A fraction in a column of integers
+widens the column to numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, json_text
+from dnnprov.store.schema import quoted
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from dnnprov.model.events import Relation
+    from dnnprov.model.training import ColumnType
+    from dnnprov.store.catalog import Attribute, Catalog, DataSet
+
+EXACT_INTEGER = 2**53
+"""Integers up to this size are the same number as a float."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an element comes from.
+
+    Attributes:
+        run_id, task_id, rank, process_id: keys.
+        sequence: number of the event.
+        recorded_at: ISO 8601 UTC.
+        dataflow: tag, for messages.
+    """
+
+    run_id: int
+    task_id: int | None
+    rank: int
+    process_id: int
+    sequence: int
+    recorded_at: str
+    dataflow: str
+
+
+def kind_of(value: object) -> ColumnType:
+    """The column type that a value asks for."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer" if MIN_INTEGER <= value <= MAX_INTEGER else "text"
+    return "number" if isinstance(value, float) else "text"
+
+
+class Elements:
+    """Writes elements.
+
+    Args:
+        connection: that rows are written through.
+        catalog: of names.
+        problem: called with (run_id, kind, detail, recorded_at) for what does not fit.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, catalog: Catalog, problem: Callable[[int, str, str, str], None]
+    ) -> None:
+        self._connection = connection
+        self._catalog = catalog
+        self._problem = problem
+        self._statements: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def insert(
+        self,
+        data_set: DataSet,
+        relation: Relation,
+        values: dict[str, Any],
+        non_finite: dict[str, str],
+        origin: Origin,
+        row_number: int = 0,
+    ) -> int:
+        """Insert one element.
+
+        Args:
+            data_set: that it belongs to.
+            relation: of its task to it.
+            values: attribute as written -> value; `None` where it is not finite.
+            non_finite: attribute as written -> NaN | Infinity | -Infinity.
+            origin: where it comes from.
+            row_number: among the rows of its event.
+
+        Returns:
+            Its `element_id`.
+        """
+        columns, beyond, names = self.placed(data_set, values, non_finite, origin)
+        columns.update(
+            run_id=origin.run_id,
+            task_id=origin.task_id,
+            rank=origin.rank,
+            recorded_at=origin.recorded_at,
+            non_finite=json.dumps(names) if names else None,
+            relation=relation,
+            process_id=origin.process_id,
+            sequence=origin.sequence,
+            row_number=row_number,
+        )
+        cursor = self._connection.execute(self._statement(data_set.table, tuple(columns)), tuple(columns.values()))
+        element_id = cursor.lastrowid or 0
+        self._connection.executemany(
+            "INSERT INTO element_value VALUES (?, ?, ?, ?)",
+            [(data_set.data_set_id, element_id, attribute_id, value) for attribute_id, value in beyond.items()],
+        )
+        return element_id
+
+    def placed(
+        self, data_set: DataSet, values: dict[str, Any], non_finite: dict[str, str], origin: Origin
+    ) -> tuple[dict[str, Any], dict[int, Any], dict[str, str]]:
+        """Where the values of one row go.
+
+        Returns:
+            Column -> value; attribute key -> value for those beyond the table's columns; column -> name of a value
+            that is not finite.
+        """
+        columns: dict[str, Any] = {}
+        beyond: dict[int, Any] = {}
+        names: dict[str, str] = {}
+        taken: set[str] = set()
+        for name, raw in values.items():
+            special = non_finite.get(name)
+            value = json_text(raw) if isinstance(raw, list | dict) else raw
+            kind = "number" if special else kind_of(value)
+            attribute = self._catalog.attribute(data_set, name, kind, taken)
+            if attribute.column:
+                taken.add(attribute.column)
+            if special:
+                names[attribute.column or attribute.name] = special
+                value = None
+            target, stored = self._fit(data_set, attribute, value, origin)
+            if target.column is None:
+                beyond[target.attribute_id] = stored
+            else:
+                columns[target.column] = stored
+        return columns, beyond, names
+
+    def _fit(self, data_set: DataSet, attribute: Attribute, value: Any, origin: Origin) -> tuple[Attribute, Any]:
+        """The attribute that takes a value, the given one or the text beside it, and the value as stored."""
+        if value is None or attribute.column is None:
+            return attribute, _storable(value)
+        kind = kind_of(value)
+        if attribute.type == "text":
+            return attribute, value if isinstance(value, str) else json.dumps(value)
+        if kind in {"integer", "boolean"}:
+            if attribute.type != "number" or abs(value) <= EXACT_INTEGER:
+                return attribute, value
+        elif kind == "number":
+            if attribute.type != "number":
+                self._catalog.widen(data_set, attribute)
+            return attribute, value
+        text = value if isinstance(value, str) else str(value)
+        shown = text if len(text) <= 80 else f"{text[:80]}... ({len(text)} characters)"
+        self._problem(
+            origin.run_id,
+            "value_does_not_fit",
+            f"dataflow {origin.dataflow!r}, data set {data_set.tag!r}, attribute {attribute.name!r}: "
+            f"{shown!r} is no {attribute.type}; kept in column {attribute.column}_text",
+            origin.recorded_at,
+        )
+        return self._catalog.overflow(data_set, attribute), text
+
+    def _statement(self, table: str, columns: tuple[str, ...]) -> str:
+        sql = self._statements.get((table, columns))
+        if sql is None:
+            names = ", ".join(quoted(column) for column in columns)
+            marks = ", ".join("?" * len(columns))
+            sql = f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})"
+            self._statements[table, columns] = sql
+        return sql
+
+
+def _storable(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER else value
