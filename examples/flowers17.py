@@ -20,6 +20,7 @@ import tarfile
 import time
 import urllib.request
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -211,7 +212,7 @@ def _try_download(target: Path) -> Path | None:
         target.parent.mkdir(parents=True, exist_ok=True)
         _download(part)
         return part.replace(target)
-    except OSError as error:  # URLError and TimeoutError are OSErrors
+    except (OSError, HTTPException) as error:  # URLError and TimeoutError are OSErrors
         _say(f"the download failed: {error}")
         return None
     finally:

@@ -1,7 +1,7 @@
 """The trainings of the experiment: which settings are tried, and in which order.
 
-The paper varies optimizer, learning rate, dropout, gray-scale filter and adaptation of the learning rate. Nine trainings
-instead of all crossings are enough to ask each of its questions, because most differ from another one in a single
+The paper varies optimizer, learning rate, dropout, gray-scale filter and adaptation of the learning rate. Nine
+trainings instead of all crossings are enough for its questions, because most differ from another one in a single
 setting: what the adaptation, the filter, the optimizer or the dropout did can be read from a pair. As in the paper, the
 gray-scale filter is an idea that came later: the trainings with it are the last.
 """

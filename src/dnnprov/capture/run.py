@@ -97,7 +97,7 @@ class Run:
             self.training = task
         return task
 
-    def log(self, *, step: int | None = None, epoch: int | None = None, **metrics: Any) -> None:
+    def log(self, /, *, step: int | None = None, epoch: int | None = None, **metrics: Any) -> None:
         """Record one value for each of several series: rows of `metric`, fit for every batch.
 
         Args:
@@ -111,7 +111,7 @@ class Run:
             step = next(self._steps)
         self.recorder.append(MetricsRecorded(step=step, epoch=epoch, values=metrics))
 
-    def set_params(self, **parameters: Any) -> None:
+    def set_params(self, /, **parameters: Any) -> None:
         """Record hyperparameters: a new one fills the run's row of `iTrainingModel`, a changed one is an adaptation.
 
         Args:

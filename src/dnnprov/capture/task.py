@@ -61,7 +61,7 @@ class Task:
         """Record one element of a data set that the task generated; arguments as for `uses`."""
         self.record(data_set, "generated", [values])
 
-    def log(self, **values: Any) -> None:
+    def log(self, /, **values: Any) -> None:
         """Record one row of the task's output set: `oTrainingModel` for a Training, one row an epoch.
 
         Args:

@@ -22,6 +22,7 @@ DATA_SETS = f"{BASE}set#"
 TAGS = f"{BASE}tag#"
 AGENTS = f"{BASE}agent#"
 
+_ESCAPE = re.compile(r"_x([0-9A-F]{4,6})_")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]|_(?=x)")
 
 
@@ -40,6 +41,27 @@ def local_name(name: str) -> str:
 
 def _escaped(character: str) -> str:
     return f"_x{ord(character):04X}_"
+
+
+def release_name(version: str) -> str:
+    """A version in a local name: as `local_name`, with dots and leading digits as they are.
+
+    Example:
+        >>> release_name("0.1.0"), release_name("1."), release_name("1+cpu")
+        ('0.1.0', '1_x002E_', '1_x002B_cpu')
+    """
+    safe = ".".join(_UNSAFE.sub(lambda found: _escaped(found[0]), part) for part in version.split("."))
+    return safe if not safe.endswith(".") else f"{safe[:-1]}{_escaped('.')}"
+
+
+def original_name(name: str) -> str:
+    """The name that `local_name` was given.
+
+    Example:
+        >>> original_name("top-5_x0020__x00E9_"), original_name("_x_")
+        ('top-5 é', '')
+    """
+    return "" if name == "_x_" else _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def run_namespace(uid: str) -> str:

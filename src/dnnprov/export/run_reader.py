@@ -14,7 +14,6 @@ from dnnprov.export.element_reader import Places, read_elements
 from dnnprov.export.file_reader import read_files
 from dnnprov.export.identifiers import recorded_name
 from dnnprov.export.run_facts import (
-    ADAPTATIONS,
     EPOCHS,
     Agent,
     Element,
@@ -147,7 +146,6 @@ def _places(rows: Rows, run_id: int) -> Places:
 
 def _tasks(rows: Rows, run_id: int, places: Places, elements: list[Element]) -> tuple[Task, ...]:
     trained = {element.task for element in elements if element.table == EPOCHS and element.relation == "generated"}
-    trained -= {element.task for element in elements if element.table == ADAPTATIONS}
     after: dict[str, list[str]] = {}
     for row in rows.query(
         "SELECT d.task_id AS task, d.depends_on_task_id AS before_it FROM task_dependency AS d"

@@ -126,7 +126,8 @@ class Elements:
         columns: dict[str, Any] = {}
         beyond: dict[int, Any] = {}
         names: dict[str, str] = {}
-        taken: set[str] = set()
+        known = (data_set.attributes.get(name) for name in values)
+        taken = {attribute.column for attribute in known if attribute and attribute.column}
         for name, raw in values.items():
             special = non_finite.get(name)
             value = json_text(raw) if isinstance(raw, list | dict) else raw

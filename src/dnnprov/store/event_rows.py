@@ -107,7 +107,9 @@ class EventRows:
         ).fetchone()
         connection.execute(
             "INSERT INTO process (run_id, name, rank, attempt, host, pid, forked_from, started_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, name) DO UPDATE SET rank = excluded.rank,"
+            " attempt = excluded.attempt, host = excluded.host, pid = excluded.pid,"
+            " forked_from = excluded.forked_from, started_at = excluded.started_at",
             (run_id, header.process, header.rank, header.attempt, header.host, header.pid, header.forked_from,
              time_text(header.at)),
         )  # fmt: skip
@@ -154,7 +156,17 @@ class EventRows:
         )
 
     def _take_RunEnded(self, event: events.RunEnded, source: Source) -> None:  # noqa: N802
-        end_run(self._connection, source.run_id, event.status, time_text(event.at), event.reason)
+        at = time_text(event.at)
+        (last_attempt,) = self._connection.execute(
+            "SELECT MAX(attempt) FROM process WHERE run_id = ?", (source.run_id,)
+        ).fetchone()
+        if source.header.attempt == last_attempt:
+            end_run(self._connection, source.run_id, event.status, at, event.reason)
+        else:  # resumed since; the segments of one run may be taken in in any order
+            self._connection.execute(
+                "UPDATE task SET status = ?, ended_at = ? WHERE process_id = ? AND status = 'running'",
+                (event.status, at, source.process_id),
+            )
 
     def _take_EnvironmentRecorded(self, event: events.EnvironmentRecorded, source: Source) -> None:  # noqa: N802
         self._connection.execute(
@@ -201,13 +213,16 @@ class EventRows:
             if event.tag.lower() in TRAINING_TAGS:  # the run's own row, which no event of the task names
                 parameters = self._catalog.data_set("iTrainingModel")
                 self._catalog.link(source.dataflow_id, transformation_id, parameters, "used", source.run_id)
-        cursor = self._connection.execute(
+        self._connection.execute(
             "INSERT INTO task (run_id, transformation_id, tag, status, started_at, rank, process_id, sequence)"
-            " VALUES (?, ?, ?, 'running', ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, 'running', ?, ?, ?, ?) ON CONFLICT (process_id, sequence) DO UPDATE SET"
+            " transformation_id = excluded.transformation_id, tag = excluded.tag, started_at = excluded.started_at",
             (source.run_id, transformation_id, event.tag, time_text(event.at), source.header.rank, source.process_id,
              event.seq),
         )  # fmt: skip
-        task_id = cursor.lastrowid
+        (task_id,) = self._connection.execute(
+            "SELECT task_id FROM task WHERE process_id = ? AND sequence = ?", (source.process_id, event.seq)
+        ).fetchone()
         for reference in event.after:
             before = self._task(reference, source)
             if before is None:
@@ -291,9 +306,9 @@ class EventRows:
     ) -> None:
         """Keep the run's last epoch and its summaries up to a row of oTrainingModel or oTestingModel."""
         data_set = self._catalog.data_set("oTrainingModel" if level == "epoch" else "oTestingModel")
-        columns = {
+        columns = {  # a name as written goes before one that only means a predefined column
             (attribute.column if (attribute := data_set.attributes.get(name)) else data_set.predefined_column(name)): v
-            for name, v in row.items()
+            for name, v in sorted(row.items(), key=lambda item: item[0] in data_set.attributes)
         }
         special = {column: name for column, value in columns.items() if (name := non_finite.get(column or ""))}
         named = {column: value for column, value in columns.items() if column}
@@ -313,7 +328,7 @@ class EventRows:
             "UPDATE run SET dataflow_id = ? WHERE run_id = ?", (source.dataflow_id, source.run_id)
         )
         for (task_tag,) in self._connection.execute(  # of ranks that were heard before rank 0
-            "SELECT DISTINCT tag FROM task WHERE run_id = ? AND transformation_id IS NULL", (source.run_id,)
+            "SELECT DISTINCT tag FROM task WHERE run_id = ? AND transformation_id IS NULL AND tag <> ''", (source.run_id,)
         ).fetchall():
             self._connection.execute(
                 "UPDATE task SET transformation_id = ? WHERE run_id = ? AND tag = ? AND transformation_id IS NULL",
@@ -344,16 +359,28 @@ class EventRows:
         if isinstance(reference, int):
             return source.process_id, reference
         process, _, sequence = reference.rpartition(":")
+        if not sequence.isdecimal():
+            return None
+        self._connection.execute(  # its segment may be taken in later than this one, which then fills this in
+            "INSERT INTO process (run_id, name, rank, attempt) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING",
+            (source.run_id, process, source.header.rank),
+        )
         found = self._connection.execute(
             "SELECT process_id FROM process WHERE run_id = ? AND name = ?", (source.run_id, process)
         ).fetchone()
-        return (found[0], int(sequence)) if found and sequence.isdecimal() else None
+        return found[0], int(sequence)
 
     def _task(self, reference: events.Reference | None, source: Source) -> tuple[int, int | None] | None:
         """Keys of the task and transformation that a reference means; `None` where it is not known."""
         place = self._place(reference, source)
         if place is None:
             return None
+        if place[0] != source.process_id:
+            self._connection.execute(  # likewise
+                "INSERT INTO task (run_id, tag, status, rank, process_id, sequence) VALUES (?, '', 'running', ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (source.run_id, source.header.rank, *place),
+            )
         found = self._connection.execute(
             "SELECT task_id, transformation_id FROM task WHERE process_id = ? AND sequence = ?", place
         ).fetchone()

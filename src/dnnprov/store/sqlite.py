@@ -170,6 +170,10 @@ class SqliteStore:
         finally:
             self._reader.execute("ROLLBACK")
 
+    def has_current_schema(self) -> bool:
+        """Whether the schema is still the one this program knows."""
+        return schema_version(self._reader) == SCHEMA_VERSION
+
     def close(self) -> None:
         """Let go of the database; a second call does nothing."""
         self._reader.close()

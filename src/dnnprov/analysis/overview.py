@@ -1,0 +1,61 @@
+"""Runs in short: the rows of `run_overview`, with the NaN and infinities that a column cannot hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnnprov.analysis.answering import put_back
+from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
+from dnnprov.analysis.questions.sql_text import with_literals
+from dnnprov.analysis.result import Result
+from dnnprov.store.schema import OVERVIEW_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dnnprov.store.base import Store
+
+
+def overview(
+    store: Store, conditions: dict[str, object], limit: int | None = None, notes: Iterable[str] = ()
+) -> Result:
+    """Rows of `run_overview`, the latest run first.
+
+    Args:
+        store: that is asked.
+        conditions: `dataflow` (tag), `status`, `run_id`: value that a run must have.
+        limit: how many runs at most.
+        notes: for the result.
+    """
+    tests = {"dataflow": "d.tag = :dataflow", "status": "r.status = :status", "run_id": "r.run_id = :run_id"}
+    where = " AND ".join(tests[name] for name in conditions) or "1 = 1"
+    cut = "" if limit is None else "\n    LIMIT :limit"
+    shown = f"""
+SELECT o.*
+FROM run_overview AS o
+WHERE o.run_id IN (
+    SELECT r.run_id FROM run AS r LEFT JOIN dataflow AS d ON d.dataflow_id = r.dataflow_id
+    WHERE {where}
+    ORDER BY r.started_at DESC NULLS LAST, r.run_id DESC{cut})
+ORDER BY o.started_at DESC NULLS LAST, o.run_id DESC"""
+    parameters = conditions if limit is None else {**conditions, "limit": limit}
+    columns, rows = store.read(shown, parameters)
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    special = _non_finite(store, shown, parameters)
+    for row in found:
+        hyperparameters, loss = special.get(row["run_id"], (None, None))
+        put_back(row, hyperparameters, {name: name for name in columns if name not in OVERVIEW_COLUMNS})
+        put_back(row, loss, {"loss": "loss"})
+    return Result(columns, [list(row.values()) for row in found], with_literals(shown, parameters), notes)
+
+
+def _non_finite(store: Store, shown: str, parameters: dict[str, object]) -> dict[int, tuple[str | None, str | None]]:
+    """For the runs with values that are not finite: those of its hyperparameters (JSON) and of its last loss."""
+    sql = f"""
+SELECT o.run_id, p.non_finite,
+       (SELECT m.last_non_finite FROM run_metric AS m
+        WHERE m.run_id = o.run_id AND m.name = 'loss' AND m.level <> 'test' ORDER BY m.level DESC LIMIT 1) AS loss
+FROM ({shown}) AS o
+{join_hyperparameters("o.run_id")}
+WHERE o.diverged = 1 OR p.non_finite IS NOT NULL"""
+    return {run_id: (names, loss) for run_id, names, loss in store.read(sql, parameters)[1]}

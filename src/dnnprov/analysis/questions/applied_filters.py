@@ -1,0 +1,94 @@
+"""Which filters the data of a training went through, by following what its tasks depend on.
+
+A training is a task with one of the tags of trainings, or one that generated rows of oTrainingModel; those of the
+lowest rank count. Its ancestors are reached over `task_dependency`. What they generated with an attribute filter_name,
+whatever the data set, was applied; NULL, an empty text and "none" say that nothing was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnnprov.analysis.questions.sql_text import TEXT_LIST
+from dnnprov.model.training import NO_FILTER, TRAINING_TAGS
+from dnnprov.store.schema import quoted
+
+if TYPE_CHECKING:
+    from dnnprov.analysis.questions.recorded_schema import RecordedSchema
+
+MAX_DISTANCE = 1000
+"""Tasks between a filter and its training; ends the search where imported dependencies go in a circle."""
+
+
+def applied_filters(schema: RecordedSchema, runs: str) -> str:
+    """Common table expressions (recursive) that end in `filtered`: run_id, filter_name, where anything was applied.
+
+    The names stand in lineage order: the task farthest from the training first, its own in the order recorded. A
+    filter that a resumed run applied again counts once.
+
+    Args:
+        schema: names the data sets with an attribute filter_name.
+        runs: name of a table expression with a column run_id.
+    """
+    tags = ", ".join(f"'{tag}'" for tag in sorted(TRAINING_TAGS))
+    return f"""
+training_task AS (
+    SELECT t.run_id, t.task_id, t.rank, MIN(t.rank) OVER (PARTITION BY t.run_id) AS lowest_rank
+    FROM {runs} AS c
+    JOIN task AS t ON t.run_id = c.run_id
+    WHERE LOWER(t.tag) IN ({tags})
+       OR ((t.transformation_id IS NULL OR t.transformation_id IN (  -- the plan spares a look at every epoch
+                SELECT g.transformation_id FROM transformation_data_set AS g
+                JOIN data_set AS s ON s.data_set_id = g.data_set_id
+                WHERE s.table_name = 'otrainingmodel' AND g.relation = 'generated'))
+           AND EXISTS (SELECT 1 FROM otrainingmodel AS o
+                       WHERE o.run_id = t.run_id AND o.task_id = t.task_id AND o.relation = 'generated'))
+),
+ancestor (run_id, task_id, distance) AS (
+    SELECT t.run_id, d.depends_on_task_id, 1
+    FROM training_task AS t JOIN task_dependency AS d ON d.task_id = t.task_id
+    WHERE t.rank = t.lowest_rank
+    UNION
+    SELECT a.run_id, d.depends_on_task_id, a.distance + 1
+    FROM ancestor AS a JOIN task_dependency AS d ON d.task_id = a.task_id
+    WHERE a.distance < {MAX_DISTANCE}
+),
+lineage AS (
+    SELECT a.run_id, t.task_id, t.run_id AS recorded_in, MAX(a.distance) AS distance
+    FROM ancestor AS a JOIN task AS t ON t.task_id = a.task_id
+    GROUP BY a.run_id, t.task_id, t.run_id
+),
+applied AS ({_generated_names(schema)}
+),
+numbered AS (
+    SELECT f.run_id, f.filter_name, f.distance, p.rank, p.attempt, p.name AS process, f.sequence, f.row_number,
+           MAX(p.attempt) OVER (PARTITION BY f.run_id, f.filter_name) AS last_attempt
+    FROM applied AS f JOIN process AS p ON p.process_id = f.process_id
+    WHERE LOWER(TRIM(f.filter_name)) NOT IN ('', '{NO_FILTER}')
+),
+listed AS (
+    SELECT n.run_id,
+           {TEXT_LIST}(n.filter_name, ', ') OVER (
+               PARTITION BY n.run_id
+               ORDER BY n.distance DESC, n.rank, n.attempt, n.process, n.sequence, n.row_number
+               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS filter_name,
+           ROW_NUMBER() OVER (PARTITION BY n.run_id ORDER BY n.distance DESC) AS number
+    FROM numbered AS n
+    WHERE n.attempt = n.last_attempt
+),
+filtered AS (
+    SELECT run_id, filter_name FROM listed WHERE number = 1
+)"""
+
+
+def _generated_names(schema: RecordedSchema) -> str:
+    """What the tasks of `lineage` generated in any data set with a filter name."""
+    selects = []
+    for table, columns in schema.filters.items():
+        texts = [f"CAST(e.{column} AS TEXT)" for column in columns]
+        name = texts[0] if len(texts) == 1 else f"COALESCE({', '.join(texts)})"
+        selects.append(f"""
+    SELECT l.run_id, l.distance, {name} AS filter_name, e.process_id, e.sequence, e.row_number
+    FROM lineage AS l JOIN {quoted(table)} AS e ON e.run_id = l.recorded_in AND e.task_id = l.task_id
+    WHERE e.relation = 'generated'""")
+    return "\n    UNION ALL".join(selects)

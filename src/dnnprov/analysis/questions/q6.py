@@ -1,0 +1,58 @@
+"""Q6: how the learning rate was adapted in the most accurate run.
+
+The adaptations of the lowest rank, in the order of the training. Where a resumed run came to the same epoch and step
+again, the later process counts. A technique that was not recorded with the change is that of iAdaptation, which the
+same Adaptation task used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnnprov.analysis.questions.base import Question, Statement
+from dnnprov.analysis.ranking import RANKING
+from dnnprov.model.training import LEARNING_RATE
+
+if TYPE_CHECKING:
+    from dnnprov.analysis.questions.base import Arguments
+    from dnnprov.analysis.questions.recorded_schema import RecordedSchema
+
+
+def _state(_: RecordedSchema, arguments: Arguments) -> Statement:
+    sql = f"""
+WITH {RANKING},
+best AS (
+    SELECT run_id, run, accuracy FROM compared WHERE place = 1
+),
+adaptation AS (           -- the paper's oAdaptation has no attribute: it adapts the learning rate
+    SELECT o.*, p.attempt,
+           MIN(o.rank) OVER (PARTITION BY o.run_id) AS lowest_rank,
+           MAX(p.attempt) OVER (PARTITION BY o.run_id, o.rank, o.epoch, o.step) AS last_attempt
+    FROM best AS b
+    JOIN oadaptation AS o ON o.run_id = b.run_id AND o.relation = 'generated'
+    JOIN process AS p ON p.process_id = o.process_id
+    WHERE LOWER(COALESCE(o.attribute, '{LEARNING_RATE}')) = '{LEARNING_RATE}'
+)
+SELECT b.run, CASE WHEN o.element_id IS NULL THEN 0 ELSE 1 END AS adapted, o.epoch,
+       COALESCE(o.technique, (SELECT MIN(i.technique) FROM iadaptation AS i
+                              WHERE i.run_id = o.run_id AND i.task_id = o.task_id)) AS technique,
+       o.old_value, o.new_value, b.accuracy, o.non_finite
+FROM best AS b
+LEFT JOIN adaptation AS o ON o.run_id = b.run_id AND o.rank = o.lowest_rank
+    AND (o.epoch IS NULL OR o.attempt = o.last_attempt)
+ORDER BY o.epoch NULLS LAST, o.step NULLS LAST, o.attempt, o.process_id, o.sequence, o.row_number"""
+    non_finite = {"old_value": "old_value", "new_value": "new_value"}
+    return Statement(sql, {"dataflow": arguments["dataflow"]}, non_finite=non_finite)
+
+
+Q6 = Question(
+    id="Q6",
+    text=(
+        "Was there an adaptation of the learning rate in the training of the model m' that obtained the best accuracy? "
+        "If so, at what epoch did it occur and what technique was used for this adaptation? And what is the new value?"
+    ),
+    question_class="C3",
+    about="ranking",
+    columns=("run", "adapted", "epoch", "technique", "old_value", "new_value", "accuracy"),
+    state=_state,
+)

@@ -1,0 +1,49 @@
+"""Q8: the filters and the epochs of the most and the least accurate run.
+
+Where the ranking has one run, it is both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnnprov.analysis.questions.applied_filters import applied_filters
+from dnnprov.analysis.questions.base import Question, Statement
+from dnnprov.analysis.questions.epoch_rows import epoch_rows
+from dnnprov.analysis.ranking import RANKING
+from dnnprov.model.training import NO_FILTER
+
+if TYPE_CHECKING:
+    from dnnprov.analysis.questions.base import Arguments
+    from dnnprov.analysis.questions.recorded_schema import RecordedSchema
+
+
+def _state(schema: RecordedSchema, arguments: Arguments) -> Statement:
+    sql = f"""
+WITH RECURSIVE{RANKING},
+extreme AS (
+    SELECT 1 AS position, 'best' AS which, run_id, run, accuracy, accuracy_source FROM compared WHERE place = 1
+    UNION ALL
+    SELECT 2, 'worst', run_id, run, accuracy, accuracy_source FROM compared WHERE place_from_worst = 1
+),
+asked AS (
+    SELECT DISTINCT run_id FROM extreme
+),{applied_filters(schema, "asked")},{epoch_rows("asked")}
+SELECT x.which, x.run, COALESCE(f.filter_name, '{NO_FILTER}') AS filter_name, x.accuracy, x.accuracy_source,
+       (SELECT COUNT(e.epoch) FROM done AS e WHERE e.run_id = x.run_id) AS num_epochs
+FROM extreme AS x LEFT JOIN filtered AS f ON f.run_id = x.run_id
+ORDER BY x.position"""
+    return Statement(sql, {"dataflow": arguments["dataflow"]})
+
+
+Q8 = Question(
+    id="Q8",
+    text=(
+        "Which filter was applied in the training executions that showed the best and the worst accuracy for model m? "
+        "What was the number of epochs in these executions?"
+    ),
+    question_class="C4",
+    about="ranking",
+    columns=("which", "run", "filter_name", "accuracy", "accuracy_source", "num_epochs"),
+    state=_state,
+)

@@ -1,0 +1,67 @@
+"""`dnnprov runs` and `dnnprov show RUN`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dnnprov.cli.options import asked_history, complete_dataflow, complete_run, global_options, setting
+from dnnprov.cli.output import cell_text, print_json, print_notes, print_result, print_table
+from dnnprov.model.events import END_STATES
+
+
+@click.command()
+@click.option("--dataflow", metavar="TAG", shell_complete=complete_dataflow, help="Only runs of this dataflow.")
+@click.option("--status", type=click.Choice(["running", *END_STATES]), help="Only runs in this state.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the latest so many.")
+@global_options
+def runs(dataflow: str | None, status: str | None, limit: int | None) -> None:
+    """List the runs with their hyperparameters and results."""
+    with asked_history() as history:
+        result = history.runs(dataflow=dataflow, status=status, limit=limit)
+        rows = list(result)
+        shown = [
+            column
+            for column in result.columns
+            if column not in {"run_id", "uid"} and (column == "name" or any(row[column] is not None for row in rows))
+        ]
+        print_result(result, ["name", *(column for column in shown if column != "name")])
+
+
+@click.command()
+@click.argument("run", shell_complete=complete_run)
+@click.option("--dataflow", metavar="TAG", shell_complete=complete_dataflow, help="Of the dataflow that is meant.")
+@global_options
+def show(run: str, dataflow: str | None) -> None:
+    """Show everything about one RUN."""
+    with asked_history() as history:
+        view = history.run(run, dataflow=dataflow)
+        print_notes(view.notes)
+        description = view.as_dict()
+        if setting("as_json"):
+            print_json(description)
+        else:
+            _print_run(description)
+
+
+def _print_run(description: dict[str, Any]) -> None:
+    for part, content in description.items():
+        if not content:
+            continue
+        click.echo(f"\n{part}" if part != "run" else part)
+        if isinstance(content, dict):
+            _print_pairs(content)
+        else:
+            columns = [name for name in content[0] if any(row.get(name) is not None for row in content)]
+            print_table(columns, content)
+
+
+def _print_pairs(content: dict[str, Any]) -> None:
+    width = max(len(name) for name in content)
+    for name, value in content.items():
+        if value is None or value in ({}, []):
+            continue
+        if isinstance(value, dict):
+            value = f"{len(value)} entries (all with --json)" if len(value) > 8 else str(value)
+        click.echo(f"  {name:<{width}}  {cell_text(value)}")

@@ -1,0 +1,196 @@
+"""Folds a long run into one that fits a page: epochs into phases, many of a kind into one that says how many.
+
+What is folded keeps the relations of its parts, so a folded run is a valid PROV document too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from dnnprov.export.run_facts import ADAPTATIONS, EPOCHS, Element, File, RunFacts, Series, Task, Timeline, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+MAX_STEPS = 6
+"""Epochs and adaptations of one training that are drawn one by one; more are folded into phases."""
+
+MAX_PHASES = 3
+"""Phases of one training; where adaptations make more, those in the middle are folded into one."""
+
+MAX_OF_A_KIND = 2
+"""Elements or files of one task and kind that are drawn one by one."""
+
+MAX_TASKS = 7
+"""Tasks that are drawn one by one; more are folded by transformation."""
+
+_HIGHER_IS_BETTER = re.compile(r"acc|auc|f1|precision|recall|iou|bleu|r2|score", re.IGNORECASE)
+_LOWER_IS_BETTER = re.compile(r"loss|error|mae|mse|rmse|perplexity", re.IGNORECASE)
+
+
+def folded(facts: RunFacts) -> RunFacts:
+    """The run with everything that is long folded; a short run stays as it is."""
+    facts = _with_few_tasks(facts)
+    max_steps = max(2, MAX_STEPS // max(1, len(facts.timelines)))
+    return replace(
+        facts,
+        timelines=tuple(Timeline(line.task, _few_steps(line.steps, max_steps)) for line in facts.timelines),
+        elements=_few(facts.elements, lambda e: (e.table, e.relation, e.task), _one_element),
+        files=_few(facts.files, lambda f: (f.relation, f.task, f.role), _one_file),
+        series=_few_series(facts.series),
+        environments=facts.environments[:1],
+    )
+
+
+def _few(things: Sequence[T], kind: Callable[[T], Hashable], fold: Callable[[list[T]], T]) -> tuple[T, ...]:
+    """The things, those of a kind that has many folded into one, where the first of them stood."""
+    kinds: dict[Hashable, list[T]] = {}
+    for thing in things:
+        kinds.setdefault(kind(thing), []).append(thing)
+    few: list[T] = []
+    for same in kinds.values():
+        few += same if len(same) <= MAX_OF_A_KIND else [fold(same)]
+    return tuple(few)
+
+
+def _one_element(elements: list[Element]) -> Element:
+    num_rows = sum(element.num_rows for element in elements)
+    return replace(_span(elements), num_rows=num_rows, label=f"{num_rows} rows of {elements[0].set}", values={})
+
+
+def _span(elements: Sequence[Element]) -> Element:
+    """One element for several; named for the first and the last, so that one that grew is another."""
+    first, last = elements[0], elements[-1]
+    ends = last.id.removeprefix("element-")
+    return replace(first, id=f"{first.id}--{ends}", recorded_at=last.recorded_at, members=())
+
+
+def _one_file(files: list[File]) -> File:
+    sizes = [file.size for file in files if file.size is not None]
+    return replace(
+        files[0],
+        id=f"{files[0].id}--{files[-1].id.removeprefix('file-')}",
+        num_files=sum(file.num_files for file in files),
+        size=sum(sizes) if sizes else None,
+        sha256=None,
+        earlier=None,
+        note=None,
+    )
+
+
+def _few_series(series: tuple[Series, ...]) -> tuple[Series, ...]:
+    if len(series) <= MAX_OF_A_KIND:
+        return series
+    num_values = sum(int(one.values.get("numValues", 0)) for one in series)
+    return (Series("series", f"{len(series)} metrics", series[0].rank, {"numValues": num_values}),)
+
+
+def _few_steps(steps: Sequence[Element], max_steps: int) -> tuple[Element, ...]:
+    """Epochs between adaptations as phases, adaptations between epochs as one; those in the middle as one pair."""
+    if len(steps) <= max_steps:
+        return tuple(steps)
+    groups = [list(group) for _, group in groupby(steps, key=lambda step: step.table)]
+    phases = [position for position, group in enumerate(groups) if group[0].table == EPOCHS]
+    if len(phases) > MAX_PHASES:
+        start, end = phases[0] + 1, phases[-1] - 1  # between the first phase and the last adaptation that has one after
+        middle = [step for group in groups[start:end] for step in group]
+        changes = [step for step in middle if step.table == ADAPTATIONS]
+        epochs = [step for step in middle if step.table == EPOCHS]
+        groups[start:end] = [changes, epochs]
+    return tuple(_one_step(group) for group in groups)
+
+
+def _one_step(group: list[Element]) -> Element:
+    if len(group) == 1:
+        return group[0]
+    return _phase(group) if group[0].table == EPOCHS else _adaptation(group)
+
+
+def _phase(epochs: list[Element]) -> Element:
+    """Several epochs as one phase: the values of the last, with the first and the best beside."""
+    num_rows = sum(epoch.num_rows for epoch in epochs)
+    numbers = [number for epoch in epochs if (number := epoch.epoch) is not None]
+    label = f"epochs {min(numbers)}-{max(numbers)}" if numbers else f"{num_rows} epochs"
+    return replace(
+        _span(epochs),
+        values=epochs[-1].values,
+        first=epochs[0].values,
+        best=_best(epochs),
+        num_rows=num_rows,
+        label=label,
+    )
+
+
+def _best(epochs: Iterable[Element]) -> dict[str, Value]:
+    best: dict[str, Value] = {}
+    for epoch in epochs:
+        for name, value in epoch.values.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+                continue
+            higher = bool(_HIGHER_IS_BETTER.search(name)) and not _LOWER_IS_BETTER.search(name)
+            if not higher and not _LOWER_IS_BETTER.search(name):
+                continue
+            known = best.get(name)
+            if known is None or (value > known if higher else value < known):  # type: ignore[operator]
+                best[name] = value
+    return best
+
+
+def _adaptation(changes: list[Element]) -> Element:
+    """Several changes in a row as one: from the first old value to the last new one, where one attribute changed."""
+    num_rows = sum(change.num_rows for change in changes)
+    attributes = {change.values.get("attribute") for change in changes}
+    values = dict(changes[-1].values) if len(attributes) == 1 else {}
+    if len(attributes) == 1 and "old_value" in changes[0].values:
+        values["old_value"] = changes[0].values["old_value"]
+    return replace(_span(changes), values=values, num_rows=num_rows, label=f"{num_rows} adaptations")
+
+
+def _with_few_tasks(facts: RunFacts) -> RunFacts:
+    """Tasks folded by transformation where there are many, with what they used and generated."""
+    if len(facts.tasks) <= MAX_TASKS:
+        return facts
+    kinds: dict[tuple[str, bool], list[Task]] = {}
+    for task in facts.tasks:
+        kinds.setdefault((task.tag, task.is_training), []).append(task)
+    into = {task.id: same[0].id for same in kinds.values() for task in same}
+    lines: dict[str | None, list[Element]] = {}
+    for line in facts.timelines:
+        together = lines.setdefault(into.get(line.task or ""), [])
+        is_first = not together
+        together.extend(_moved(step, into) for step in line.steps)
+        if not is_first:  # of several trainings: all adaptations, then all epochs
+            together.sort(key=lambda step: (step.table == EPOCHS, step.order))
+    return replace(
+        facts,
+        tasks=tuple(_one_task(same, into) for same in kinds.values()),
+        timelines=tuple(Timeline(task, tuple(steps)) for task, steps in lines.items()),
+        elements=tuple(_moved(element, into) for element in facts.elements),
+        files=tuple(replace(file, task=into.get(file.task or "")) for file in facts.files),
+    )
+
+
+def _moved(element: Element, into: dict[str, str]) -> Element:
+    return replace(element, task=into.get(element.task or ""))
+
+
+def _one_task(tasks: list[Task], into: dict[str, str]) -> Task:
+    first = tasks[0]
+    after = {into[before] for task in tasks for before in task.after} - {first.id}
+    if len(tasks) == 1:
+        return replace(first, after=tuple(sorted(after)))
+    ends = [task.ended_at for task in tasks]
+    statuses = dict.fromkeys(task.status for task in tasks)
+    return replace(
+        first,
+        status="running" if "running" in statuses else ", ".join(statuses),
+        ended_at=None if None in ends else max(end for end in ends if end is not None),
+        after=tuple(sorted(after)),
+        num_tasks=len(tasks),
+    )

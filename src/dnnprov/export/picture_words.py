@@ -1,0 +1,189 @@
+"""What a picture says of each statement: short words, since a page is small and names from outside may be long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from prov.constants import PROV_LABEL, PROV_TYPE
+from prov.identifier import QualifiedName
+from prov.model import Literal
+
+from dnnprov.export.identifiers import original_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prov.model import ProvElement
+
+MAX_CHARACTERS = 44
+MAX_METRICS = 4
+MAX_NOTE_ROWS = 9
+
+_FIRST_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+_NO_METRICS = frozenset({"epoch", "timestamp", "elapsed_time"})
+_NOTED_ENVIRONMENT = {
+    "os": "OS",
+    "cpu": "CPU",
+    "gpu": "GPU",
+    "python": "Python",
+    "gitCommit": "commit",
+    "gitDirty": "uncommitted changes",
+}
+ARROW = "\N{RIGHTWARDS ARROW}"
+
+
+@dataclass
+class Said:
+    """What a document says of one thing.
+
+    Attributes:
+        label: its `prov:label`.
+        types: our types, without prefix.
+        data_set: tag of the set that an element belongs to.
+        facts: our attributes, without prefix.
+        data, first, best: attributes of the user, as the user named them.
+    """
+
+    label: str
+    types: set[str] = field(default_factory=set)
+    data_set: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    first: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
+
+
+def said_of(record: ProvElement) -> Said:
+    """The attributes of a record by what they are."""
+    said = Said(str(record.label))
+    user = {"data": said.data, "first": said.first, "best": said.best}
+    for name, value in record.attributes:
+        prefix = name.namespace.prefix
+        if name == PROV_TYPE and isinstance(value, QualifiedName):
+            if value.namespace.prefix == "dnnprov":
+                said.types.add(value.localpart)
+            elif value.namespace.prefix == "set":
+                said.data_set = original_name(value.localpart)
+        elif prefix in user:
+            user[prefix][original_name(name.localpart)] = value.value if isinstance(value, Literal) else value
+        elif prefix == "dnnprov":
+            said.facts[name.localpart] = value
+        elif name == PROV_LABEL:
+            said.label = str(value)
+    return said
+
+
+def short(value: object) -> str:
+    """A value in few characters, on one line, without what cannot be drawn."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = str(value)[: 10 * MAX_CHARACTERS]
+    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def title_and_lines(said: Said) -> tuple[str, tuple[str, ...]]:
+    """What stands in a node: its title, and further lines."""
+    kinds = {
+        "ExecuteDataflow": _activity_lines,
+        "Task": _activity_lines,
+        "Epoch": _epoch_lines,
+        "HyperparameterAdaptation": _adaptation_lines,
+        "Element": _element_lines,
+        "Layer": lambda said: (said.label,),
+        "File": _file_lines,
+        "MetricSeries": _series_lines,
+        "Dataflow": lambda said: ("dataflow" + (f", version {said.facts['version']}" if "version" in said.facts else ""),),
+        "Program": lambda said: ("program",),
+        "Environment": lambda said: (),
+    }
+    lines: tuple[str, ...] = ()
+    for kind, make in kinds.items():
+        if kind in said.types:
+            lines = make(said)
+            break
+    else:
+        lines = (str(said.facts["version"]),) if "version" in said.facts else ()
+    return short(said.data_set or said.label), tuple(short(line) for line in lines if line)
+
+
+def _activity_lines(said: Said) -> tuple[str, ...]:
+    status = said.facts.get("status", "")
+    is_run = "ExecuteDataflow" in said.types
+    shown = str(status) if is_run or status != "finished" else ""
+    return ("ExecuteDataflow" if is_run else "", shown, str(said.facts.get("exitReason", "")))
+
+
+def _epoch_lines(said: Said) -> tuple[str, ...]:
+    numbers = {name: value for name, value in said.data.items() if name not in _NO_METRICS and _is_number(value)}
+    names = [name for name in _FIRST_METRICS if name in numbers]
+    names += [name for name in numbers if name not in names]
+    lines = [said.label if said.label != said.data_set else ""]
+    for name in names[:MAX_METRICS]:
+        since = f"{short(said.first[name])} {ARROW} " if name in said.first else ""
+        lines.append(f"{name} {since}{short(numbers[name])}")
+    return tuple(lines)
+
+
+def _adaptation_lines(said: Said) -> tuple[str, ...]:
+    data = said.data
+    change = said.label if "attribute" not in data else (
+        f"{data['attribute']} {short(data.get('old_value', '?'))} {ARROW} {short(data.get('new_value', '?'))}"
+    )
+    many = f"{said.facts['numRows']} adaptations" if "numRows" in said.facts else ""
+    since = f"from epoch {data['epoch']}" if "epoch" in data and not many else ""
+    return (many, change if change != many else "", str(data.get("technique", "")), since)
+
+
+def _element_lines(said: Said) -> tuple[str, ...]:
+    if "numRows" in said.facts:
+        return (said.label if said.label != said.data_set else f"{said.facts['numRows']} rows",)
+    if len(said.data) > 2:
+        return ()
+    return tuple(f"{name} {short(value)}" for name, value in said.data.items())
+
+
+def _file_lines(said: Said) -> tuple[str, ...]:
+    size = said.facts.get("sizeBytes")
+    return (str(said.facts.get("role", "file")), _size(size) if isinstance(size, int) else "")
+
+
+def _series_lines(said: Said) -> tuple[str, ...]:
+    count = said.facts.get("numValues")
+    return (f"{count:,} values" if isinstance(count, int) else "metric per step",)
+
+
+def _size(num_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} TB"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def note_rows(said: Said, members: list[Said]) -> tuple[tuple[str, str], ...]:
+    """Attributes that stand in a note beside a node; none where the node itself says enough."""
+    if "Environment" in said.types:
+        rows = [(shown, said.facts[term]) for term, shown in _NOTED_ENVIRONMENT.items() if term in said.facts]
+    elif "Layer" in said.types:
+        rows = [_layer_row(member.data) for member in members]
+    elif "Element" in said.types and len(said.data) > 2:
+        rows = list(said.data.items())
+    else:
+        rows = []
+    shown = [(short(name), short(value)) for name, value in rows[:MAX_NOTE_ROWS]]
+    if len(rows) > MAX_NOTE_ROWS:
+        shown.append(("\N{HORIZONTAL ELLIPSIS}", f"{len(rows) - MAX_NOTE_ROWS} more"))
+    return tuple(shown)
+
+
+def _layer_row(data: Mapping[str, Any]) -> tuple[str, Any]:
+    named = [str(data[name]) for name in ("type", "value") if name in data]
+    return str(data.get("name", data.get("position", "layer"))), " ".join(named)

@@ -1,0 +1,120 @@
+"""Which run an integration records into: the one it was given, the active one, or one of its own.
+
+A run of its own begins with the first training and lasts as long as the integration's object (a callback), so that an
+evaluation after the training belongs to it: it is finished by `finish`, by the object's `with` block, when the object
+goes away or trains another model, and at the latest when the process exits (then with the exception that ended it).
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.capture.run import Run, active_run, start_run
+from dnnprov.errors import UsageError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dnnprov.model.events import RunStatus
+
+FINALIZER_SECONDS = 5.0
+"""How long a finalizer waits for what it started; it goes on by itself after that."""
+
+
+class RunChoice:
+    """Finds or starts the run.
+
+    Args:
+        dataflow: tag of the dataflow of a run that is started here.
+        params: hyperparameters that the user states; they win over what the framework holds.
+        name: of a run that is started here.
+        tags: of a run that is started here.
+        store: of a run that is started here.
+        run: to record into, instead of the active one or a new one.
+
+    Raises:
+        UsageError: an argument has a type that cannot be meant.
+    """
+
+    def __init__(
+        self,
+        dataflow: str,
+        params: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        tags: Mapping[str, str] | Iterable[str] | None = None,
+        store: str | os.PathLike[str] | None = None,
+        run: Run | None = None,
+    ) -> None:
+        if not isinstance(dataflow, str) or not dataflow:
+            raise UsageError(f"dataflow={dataflow!r} is no tag; expected text such as 'alexnet'")
+        if not isinstance(params, dict | None):
+            raise UsageError(f"params={params!r} is a {type(params).__name__}; expected a dict of hyperparameters")
+        if not isinstance(name, str | None):
+            raise UsageError(f"name={name!r} is a {type(name).__name__}; expected text")
+        if not isinstance(run, Run | None):
+            raise UsageError(f"run={run!r} is a {type(run).__name__}; expected what dnnprov.start_run returned")
+        self._dataflow, self._params, self._name, self._tags, self._store = dataflow, params, name, tags, store
+        self._given = run
+        self._model: weakref.ref[Any] | None = None
+        self._is_own = False
+        self._stated_in: Run | None = None
+        self.run: Run | None = run
+
+    def at_training(self, model: object) -> Run:
+        """The run for a training that begins now; a run of our own for another model is finished before."""
+        run = self._given or active_run()
+        if run is not None:
+            return self._adopt(run)
+        is_same_model = self._model is None or self._model() is model
+        if self._is_own and self.run is not None and self.run.status == "running" and is_same_model:
+            self._remember(model)
+            return self.run
+        self.finish("finished", None)
+        self._remember(model)
+        return self._start()
+
+    def at_testing(self) -> Run:
+        """The run for an evaluation that begins now: the one trained in, else as for a training."""
+        if self.run is not None:
+            return self.run
+        run = active_run()
+        return self._start() if run is None else self._adopt(run)
+
+    def finish(self, status: RunStatus, reason: str | None) -> None:
+        """Finish the run where it is our own; a second call does nothing."""
+        if self._is_own and self.run is not None:
+            self.run.finish(status, reason)
+
+    def _adopt(self, run: Run) -> Run:
+        if run is not self.run:
+            self.finish("finished", None)
+        self.run, self._is_own = run, False
+        if self._params and self._stated_in is not run:  # once a run: what adapts them later must not be undone
+            self._stated_in = run
+            run.set_params(**self._params)
+        return run
+
+    def _start(self) -> Run:
+        self.run = start_run(self._dataflow, self._params, self._name, self._tags, self._store)
+        self._is_own = True
+        return self.run
+
+    def _remember(self, model: object) -> None:
+        self._model = None if model is None else weakref.ref(model)
+
+
+def in_another_thread(job: Callable[[], None]) -> None:
+    """Run what records from a finalizer.
+
+    A finalizer may run at any moment in any thread, also in the middle of an append whose lock it would then wait for
+    for ever. So the job gets a thread of its own, which is waited for, but not for long.
+    """
+    thread = threading.Thread(target=job, name="dnnprov-finalizer")
+    try:
+        thread.start()
+    except RuntimeError:  # the interpreter shuts down; the run's own end at exit takes care
+        return
+    thread.join(FINALIZER_SECONDS)

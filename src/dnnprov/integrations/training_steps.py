@@ -1,0 +1,292 @@
+"""The steps of a training in plain values, for any framework: an integration says what it sees, this records it.
+
+An integration calls, in this order: `begin_training`, then for each epoch `begin_epoch`, `end_epoch`, and at last
+`end_training`; `begin_testing` and `end_testing` at any time. Between them it hands in what the optimizer holds, with
+`see`, as often as it likes: a value that is not the one seen before is an adaptation.
+
+Which epoch an adaptation belongs to: the first that trains with the new value. So what changes after `close_epoch`
+waits for the next epoch to begin, if need be in the next training; what no epoch ever trains with is not recorded.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+import weakref
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.capture.adaptation import MANUAL, Change
+from dnnprov.integrations.run_choice import RunChoice, in_another_thread
+from dnnprov.model.events import ProblemRecorded
+from dnnprov.model.values import plain_value, utc_text
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping
+
+    from dnnprov.capture.run import Run
+    from dnnprov.capture.task import Task
+    from dnnprov.model.events import RunStatus
+    from dnnprov.model.values import Scalar
+
+ABANDONED = "the training was left before its end, by an exception or an interrupt"
+
+
+@dataclass(frozen=True)
+class Technique:
+    """Who or what changed a value of the optimizer.
+
+    Attributes:
+        name: class of the callback or schedule; `manual` for a change by hand.
+        parameters: of the technique, for iAdaptation: `{"patience": 3, "factor": 0.5}`.
+        agent: what kind of agent: `callback`, `schedule`, `person`.
+        reason: why, in words.
+        triggered_by: metric and value that led to it: `val_loss=0.31`.
+    """
+
+    name: str = MANUAL
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    agent: str = "person"
+    reason: str | None = None
+    triggered_by: str | None = None
+
+
+BY_HAND = Technique()
+
+
+@dataclass
+class _Memory:
+    """What was seen in a run so far, by whichever integration objects record into it.
+
+    Attributes:
+        values: the framework's last value of each hyperparameter.
+        waiting: changes that no epoch has trained with yet.
+        models: those whose layers are recorded.
+    """
+
+    values: dict[str, Scalar] = field(default_factory=dict)
+    waiting: list[tuple[str, Scalar, Scalar, Technique]] = field(default_factory=list)
+    models: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
+
+
+_memories: weakref.WeakKeyDictionary[Run, _Memory] = weakref.WeakKeyDictionary()
+
+
+class TrainingSteps:
+    """Records trainings and tests of one integration object, each as a task of the run that `choice` finds.
+
+    Its methods may raise: an integration wraps the body of each hook in `guarded`, which nothing leaves.
+
+    Args:
+        choice: the run to record into, or how to start one.
+        after: tasks whose results a training uses: `Filters`.
+    """
+
+    def __init__(self, choice: RunChoice, after: Task | list[Task] | None = None) -> None:
+        self.choice = choice
+        self._after = after
+        self._training: Task | None = None
+        self._testing: Task | None = None
+        self._epoch: int | None = None
+        self._began = self._elapsed = 0.0
+        self._is_abandoned = False
+        self._early_failures: list[str] = []
+
+    @property
+    def run(self) -> Run | None:
+        """The run recorded into; `None` before the first step."""
+        return self.choice.run
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training began and was neither ended nor abandoned."""
+        return self._training is not None and self._training.status == "running"
+
+    @contextmanager
+    def guarded(self, where: str) -> Iterator[None]:
+        """Keep a failure from the training: it becomes a problem `capture_failure` of the run, or a warning."""
+        try:
+            yield
+        except Exception as error:
+            if self.run is not None:
+                with self.run.recorder.guarded(where):
+                    raise
+            else:
+                self._note_early_failure(f"{where}: {type(error).__name__}: {error}")
+
+    def begin_training(
+        self, parameters: Mapping[str, Any], model: object = None, layers: Callable[[], list[Mapping[str, Any]]] = list
+    ) -> None:
+        """Begin a Training task with the hyperparameters that the framework holds.
+
+        Args:
+            parameters: name -> value. In the first training of a run they complete its row of iTrainingModel; in a
+                later one a value that differs from the last seen was changed by hand.
+            model: what trains; another one starts another run, where the run is our own.
+            layers: reads the rows of iLayers, in order; called once for each model of a run.
+        """
+        run = self.choice.at_training(model)
+        self._tell_early_failures(run)
+        memory = self._memory(run)
+        self._epoch, self._is_abandoned = None, False
+        self._training = run.task("Training", after=self._after)
+        run.fill_params({name: value for name, value in parameters.items() if name not in memory.values})
+        self._compare(memory, parameters, lambda: BY_HAND)
+        if model is not None and model not in memory.models:
+            memory.models.add(model)
+            with self.guarded("reading the layers"):
+                self._training.record("iLayers", "used", layers())
+
+    def see(self, values: Mapping[str, Any], technique: Callable[[], Technique]) -> None:
+        """Compare what the optimizer holds now with what it held before.
+
+        Args:
+            values: hyperparameter -> value now.
+            technique: tells who did it; called only where something changed.
+        """
+        if self.run is not None:
+            self._compare(self._memory(self.run), values, technique)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """An epoch begins; a second call for the same one does nothing.
+
+        Args:
+            epoch: counted from 1.
+        """
+        if self._epoch == epoch or self.run is None:
+            return
+        self._epoch, self._began = epoch, time.perf_counter()
+        memory = self._memory(self.run)
+        waiting, memory.waiting = memory.waiting, []
+        for name, old_value, new_value, technique in waiting:
+            self._adapt(name, old_value, new_value, technique)
+
+    def close_epoch(self) -> None:
+        """The epoch has trained and validated: stop its clock. What changes from now on is for the next one."""
+        if self._epoch is not None:
+            self._elapsed, self._epoch = time.perf_counter() - self._began, None
+
+    def end_epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
+        """Record the row of an epoch.
+
+        Args:
+            epoch: counted from 1.
+            metrics: name -> value at its end.
+        """
+        self.close_epoch()
+        if self._training is not None:
+            own = {"epoch": epoch, "elapsed_time": self._elapsed, "timestamp": utc_text(datetime.now(UTC))}
+            self._training.log(**{**flat(metrics), **own})
+
+    def end_training(self) -> None:
+        """The training came to its end."""
+        self._epoch = None
+        if self._training is not None:
+            self._training.end()
+
+    def begin_testing(self) -> None:
+        """Begin a Testing task, after the last training of the run."""
+        run = self.choice.at_testing()
+        self._testing = run.task("Testing", after=self._training or run.training or self._after)
+
+    def end_testing(self, metrics: Mapping[str, Any]) -> None:
+        """Record the result on the whole test set, and end the task."""
+        if self._testing is not None:
+            if metrics:
+                self._testing.log(**flat(metrics))
+            self._testing.end()
+            self._testing = None
+
+    def add_file(self, path: str | os.PathLike[str], role: str) -> None:
+        """Record a file that the training wrote."""
+        if self._training is not None:
+            self._training.generates_file(path, role)
+        elif self.run is not None:
+            self.run.add_file(path, role)
+
+    def add_checkpoint(self, path: str | os.PathLike[str], epoch: int, writer: str) -> None:
+        """Record a checkpoint: the file, and when it was written as a row of `oCheckpoint`."""
+        self.add_file(path, "checkpoint")
+        if self._training is not None:
+            self._training.generates("oCheckpoint", epoch=epoch, path=str(path), written_by=writer)
+
+    def end_with(self, owner: object) -> None:
+        """Take a training for abandoned when an object of the framework that lives as long as it goes away."""
+        training = self._training
+        if training is not None:
+            weakref.finalize(owner, in_another_thread, lambda: self._abandon(training)).atexit = False
+
+    def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
+        """Finish the run where it is our own; one whose last training was abandoned has failed."""
+        if status is None:
+            status, reason = ("failed", ABANDONED) if self._is_abandoned else ("finished", reason)
+        self.choice.finish(status, reason)
+
+    def _note_early_failure(self, detail: str) -> None:
+        """Say a failure before there is a run, and keep it for the run's journal."""
+        self._early_failures.append(detail)
+        with suppress(Warning):  # the user turned warnings into errors
+            warnings.warn(f"dnnprov: {detail}", RuntimeWarning, stacklevel=5)
+
+    def _tell_early_failures(self, run: Run) -> None:
+        failures, self._early_failures = self._early_failures, []
+        for detail in failures:
+            run.recorder.append(ProblemRecorded(kind="capture_failure", detail=detail))
+
+    def _abandon(self, training: Task) -> None:
+        if training.status == "running" and not training.run.is_elsewhere():
+            training.end("failed", ABANDONED)
+            self._is_abandoned = training is self._training
+
+    def _memory(self, run: Run) -> _Memory:
+        return _memories.setdefault(run, _Memory())
+
+    def _compare(self, memory: _Memory, values: Mapping[str, Any], technique: Callable[[], Technique]) -> None:
+        for name, value in values.items():
+            new_value = plain_value(value)
+            old_value = memory.values.get(name, new_value)
+            memory.values[name] = new_value
+            if not _same(old_value, new_value):
+                if self._epoch is None:
+                    memory.waiting.append((name, old_value, new_value, technique()))
+                else:
+                    self._adapt(name, old_value, new_value, technique())
+
+    def _adapt(self, name: str, old_value: Scalar, new_value: Scalar, technique: Technique) -> None:
+        if self.run is None:
+            return
+        change = Change(
+            name,
+            old_value,
+            new_value,
+            epoch=self._epoch,
+            technique=technique.name,
+            agent=technique.agent,
+            reason=technique.reason,
+            triggered_by=technique.triggered_by,
+            parameters=technique.parameters,
+        )
+        self.run.adapt(change, self._training)
+
+
+def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Metrics of a tree of mappings under one name each.
+
+    Example:
+        >>> flat({"loss": 0.5, "accuracy": {"top1": 0.6, "top5": 0.9}})
+        {'loss': 0.5, 'accuracy_top1': 0.6, 'accuracy_top5': 0.9}
+    """
+    found: dict[str, Any] = {}
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            found.update(flat(value, f"{prefix}{name}_"))
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _same(one: Scalar, other: Scalar) -> bool:
+    return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is the same as NaN here

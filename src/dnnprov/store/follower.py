@@ -1,0 +1,90 @@
+"""The follower: keeps the database up to date while trainings record, for people who look at it with other tools.
+
+One a store, by a lock. It is nice to the training beside it: low priority, short transactions, long sleeps when
+little happens, and it ends by itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from dnnprov.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dnnprov.journal.folder import StoreFolder
+
+IDLE_SECONDS = 30.0
+"""Three heartbeats: when nothing was recorded for so long, no training lives."""
+
+CHUNK_BYTES = 64 << 10
+"""Some 20 ms of work, so that a reader who wants to catch up waits no longer."""
+
+SHORTEST_SLEEP, LONGEST_SLEEP = 0.1, 1.0
+SCHEMA_CHECK_SECONDS = 5.0
+
+
+def follow(
+    folder: StoreFolder, idle_seconds: float = IDLE_SECONDS, told: Callable[[int], None] | None = None
+) -> int:
+    """Take in what is recorded until nothing is for a while, or until the store is no longer the same.
+
+    Args:
+        folder: of the store.
+        idle_seconds: without anything new, after which it ends.
+        told: called with the number of new events whenever there were some.
+
+    Returns:
+        How many events were taken in; 0 at once where another follower lives.
+
+    Raises:
+        StoreError: the database cannot be written.
+    """
+    lock = os.open(folder.follower_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return 0
+    try:
+        return _follow(folder, idle_seconds, told)
+    finally:
+        os.close(lock)
+
+
+def _follow(folder: StoreFolder, idle_seconds: float, told: Callable[[int], None] | None) -> int:
+    os.nice(10)
+    store = SqliteStore(folder, chunk_bytes=CHUNK_BYTES)
+    try:
+        inode = folder.database.stat().st_ino
+        total, pause, last_news, last_check = 0, SHORTEST_SLEEP, time.monotonic(), time.monotonic()
+        while time.monotonic() - last_news < idle_seconds:
+            num_events = store.ingest()
+            total += num_events
+            if num_events:
+                last_news, pause = time.monotonic(), SHORTEST_SLEEP
+                if told:
+                    told(num_events)
+            else:
+                pause = min(pause * 1.5, LONGEST_SLEEP)
+            time.sleep(pause)
+            if time.monotonic() - last_check > SCHEMA_CHECK_SECONDS:
+                last_check = time.monotonic()
+                if not _is_same(folder, inode, store):
+                    break
+        return total
+    finally:
+        store.close()
+
+
+def _is_same(folder: StoreFolder, inode: int, store: SqliteStore) -> bool:
+    """Whether the database is still the file that was opened, with the same schema."""
+    try:
+        return folder.database.stat().st_ino == inode and store.has_current_schema()
+    except (OSError, sqlite3.Error):
+        return False

@@ -1,0 +1,48 @@
+"""What tests of the integrations share."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # read once, when keras is imported
+
+import pytest
+
+from dnnprov.journal.folder import StoreFolder
+from dnnprov.journal.reader import read_chunks
+from dnnprov.model.events import ElementsRecorded, HyperparameterAdapted, ParametersSet
+
+
+class Recorded:
+    """What lies in the journals of a store."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def events(self, kind=None):
+        """All events, or those of one class, run by run in the order they came."""
+        segments = sorted(StoreFolder(self.store).open_segments(), key=lambda path: path.stat().st_ctime_ns)
+        lines = [line for segment in segments for chunk in read_chunks(segment) for line in chunk.lines]
+        assert all(line.fault is None for line in lines)
+        return [line.event for line in lines if kind is None or isinstance(line.event, kind)]
+
+    def rows(self, data_set):
+        """The rows of a data set."""
+        return [row for event in self.events(ElementsRecorded) if event.set == data_set for row in event.rows]
+
+    def parameters(self):
+        """All hyperparameters set."""
+        return {name: value for event in self.events(ParametersSet) for name, value in event.values.items()}
+
+    def adaptations(self):
+        """(epoch, technique, old value, new value) of every change of the learning rate."""
+        return [
+            (event.epoch, event.technique, event.old_value, event.new_value)
+            for event in self.events(HyperparameterAdapted)
+            if event.attribute == "learning_rate"
+        ]
+
+
+@pytest.fixture
+def recorded(store):
+    return Recorded(store)
