@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dnnprov import keras as keras
     from dnnprov.analysis.history import History as History
     from dnnprov.analysis.history import open_history as open
     from dnnprov.analysis.result import Result as Result
@@ -30,6 +31,7 @@ _HOMES = {
     "Run": ("dnnprov.capture.run", "Run"),
     "Task": ("dnnprov.capture.task", "Task"),
     "active_run": ("dnnprov.capture.run", "active_run"),
+    "keras": ("dnnprov.keras", ""),
     "open": ("dnnprov.analysis.history", "open_history"),
     "start_run": ("dnnprov.capture.run", "start_run"),
 }
@@ -43,6 +45,7 @@ __all__ = [
     "Task",
     "__version__",
     "active_run",
+    "keras",
     "open",
     "start_run",
 ]
@@ -52,7 +55,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'dnnprov' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
-    value = getattr(importlib.import_module(home[0]), home[1])
+    module = importlib.import_module(home[0])
+    value = getattr(module, home[1]) if home[1] else module
     globals()[name] = value
     return value
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import gc
 import importlib
 import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -143,7 +146,7 @@ class Batches(keras.utils.PyDataset):
 )
 def test_the_batch_size_is_recorded_where_it_is_visible(recorded, data, batch_size):
     data = (data,) if not isinstance(data, tuple) else data
-    small_model().fit(*data, verbose=0, callbacks=[ProvenanceCallback("net")], steps_per_epoch=1)
+    small_model().fit(*data, verbose=0, callbacks=[ProvenanceCallback("net")], steps_per_epoch=1, shuffle=False)
     assert recorded.parameters().get("batch_size") == batch_size
 
 
@@ -440,7 +443,7 @@ def test_checkpoints_within_an_epoch_and_only_the_best_are_seen(recorded, tmp_pa
         str(tmp_path / "best{epoch}.keras"), monitor="loss", save_best_only=True, initial_value_threshold=-1.0
     )
     fit(small_model(), [batches, best, ProvenanceCallback("net")], epochs=1)
-    assert [os.path.basename(event.path) for event in recorded.events(FileRecorded)] == ["b1-1.keras", "b1-2.keras"]
+    assert [Path(event.path).name for event in recorded.events(FileRecorded)] == ["b1-1.keras", "b1-2.keras"]
 
 
 def test_a_saved_model_is_recorded_with_one_line(recorded, tmp_path):
@@ -515,6 +518,22 @@ def test_another_model_is_another_run(recorded):
     assert [event.status for event in recorded.events(RunEnded)] == ["finished", "finished"]
 
 
+def test_a_copied_callback_has_a_run_of_its_own(recorded):
+    template = ProvenanceCallback("net")
+    for callback in (copy.deepcopy(template), copy.deepcopy(template)):  # as tuners do for each trial
+        fit(small_model(), [callback], epochs=1)
+    del callback
+    gc.collect()
+    assert [event.status for event in recorded.events(RunEnded)] == ["finished", "finished"]
+
+
+def test_a_disabled_recorder_leaves_no_trace(store, monkeypatch):
+    monkeypatch.setenv("DNNPROV_DISABLED", "1")
+    with ProvenanceCallback("net") as callback:
+        fit(small_model(), [callback, plateau()], epochs=3)
+    assert not store.exists()
+
+
 class Raises(keras.callbacks.Callback):
     """Raises at the end of the first epoch."""
 
@@ -529,10 +548,8 @@ class Raises(keras.callbacks.Callback):
 
 
 def fit_and_catch(model, callback):
-    try:
+    with contextlib.suppress(ValueError):
         fit(model, [callback, Raises(ValueError("no more"))])
-    except ValueError:
-        pass
     gc.collect()
 
 
@@ -670,7 +687,7 @@ def test_a_failure_in_any_hook_of_ours_leaves_the_training_as_it_is(recorded, un
 
 def test_without_probes_every_change_is_still_seen(recorded, monkeypatch):
     monkeypatch.setattr("dnnprov.integrations.keras.find_callback_list", lambda callback: None)
-    fit(small_model(0.5), [plateau(), ProvenanceCallback("net")], epochs=3, validation_data=(X, Y))
+    fit(small_model(0.5), [ProvenanceCallback("net"), plateau()], epochs=3, validation_data=(X, Y))
     assert [(epoch, old, new) for epoch, _, old, new in recorded.adaptations()] == [(3, 0.5, 0.25)]
     assert [event.tag for event in recorded.events(TaskBegan)] == ["Training", "Adaptation"]
 

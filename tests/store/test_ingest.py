@@ -297,7 +297,7 @@ def test_case_of_predefined_names_does_not_matter_and_of_others_it_does(store):
             split.log(Size=1, size=2)
     assert rows_of(store, "SELECT epoch, loss, loss_2 FROM otrainingmodel ORDER BY epoch") == [
         {"epoch": 1, "loss": 0.5, "loss_2": None},
-        {"epoch": 2, "loss": 0.25, "loss_2": 0.125},
+        {"epoch": 2, "loss": 0.125, "loss_2": 0.25},
     ]
     assert rows_of(store, "SELECT size, size_2 FROM osplit") == [{"size": 1, "size_2": 2}]
 

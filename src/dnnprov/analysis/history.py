@@ -13,7 +13,6 @@ from dnnprov.analysis.answering import answer
 from dnnprov.analysis.overview import overview
 from dnnprov.analysis.questions import question as find_question
 from dnnprov.analysis.questions.recorded_schema import read_schema
-from dnnprov.analysis.questions.sql_text import with_literals
 from dnnprov.analysis.ranking import ranking_notes
 from dnnprov.analysis.result import Result
 from dnnprov.analysis.run_view import view_run
@@ -126,14 +125,6 @@ class History:
         if not found and asked.when_empty:
             found.notes.append(asked.when_empty.format_map(arguments))
         return found
-
-    def ask_sql(self, question: str, dataflow: str | None = None, run: str | None = None, **parameters: object) -> str:
-        """The SQL that `ask` would run with these arguments, fit to be pasted into a database shell."""
-        asked = find_question(question)
-        arguments = asked.arguments(parameters)
-        with self.snapshot():
-            statement, _ = self._state(asked, dataflow, run, arguments)
-        return with_literals(statement.sql, statement.parameters)
 
     def sql(
         self,

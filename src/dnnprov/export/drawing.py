@@ -51,6 +51,7 @@ def draw(picture: Picture, graphviz_format: str) -> bytes:
 
 
 def _graph(picture: Picture) -> AGraph:
+    """The graph; in a large one epochs stand side by side, since one below the other takes Graphviz minutes."""
     graph = AGraph(strict=False, directed=True, name="run")
     graph.graph_attr.update(
         rankdir="BT", fontname=FONT, fontsize="16", labelloc="t", label=_html(f"<B>{_text(picture.title)}</B>"),
@@ -58,15 +59,14 @@ def _graph(picture: Picture) -> AGraph:
     )
     graph.node_attr.update(fontname=FONT, fontsize="11", style="filled", margin="0.1,0.05")
     graph.edge_attr.update(fontname=FONT, fontsize="8", arrowsize="0.6")
-    if len(picture.nodes) > LARGE:
-        graph.graph_attr.update(nslimit="1", nslimit1="1", mclimit="0.1", splines="line")
+    is_large = len(picture.nodes) > LARGE
     for node in picture.nodes:
         graph.add_node(node.key, label=_node_label(node), **_STYLES[node.kind])
     for edge in picture.edges:
         color = _EDGE_COLORS.get(edge.relation, "#404040")
         graph.add_edge(
             edge.source, edge.target, label=f" {edge.relation} ", color=color, fontcolor=color,
-            constraint="false" if edge.is_back else "true",
+            constraint="false" if edge.is_back or (is_large and edge.relation == "wasDerivedFrom") else "true",
         )
     for number, note in enumerate(picture.notes):
         _add_note(graph, f"note-{number}", note)

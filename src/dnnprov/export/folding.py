@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_STEPS = 6
 """Epochs and adaptations of one training that are drawn one by one; more are folded into phases."""
 
-MAX_PHASES = 3
+MAX_PHASES = 4
 """Phases of one training; where adaptations make more, those in the middle are folded into one."""
 
 MAX_OF_A_KIND = 2

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 MAX_NOTES = 8
 
-LARGE = 200
-"""Nodes from which on a picture is drawn plainly: the time goes to the layout."""
+LARGE = 250
+"""Nodes from which on a picture is laid out plainly."""
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,8 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
     @_guarded
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Where there is no probe: the epoch begins."""
-        self._steps.begin_epoch(epoch + 1)
+        if self._callback_list() is None:
+            self._begin_epoch(epoch)
 
     @_guarded
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -189,10 +190,11 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self._is_begun_by_probe = True
             self._begin_training()
         elif hook == "on_epoch_begin" and epoch is not None:
-            self._steps.begin_epoch(epoch + 1)
-            self._steps.see(self._rates(), self._technique_between_epochs)
+            self._begin_epoch(epoch)
         elif hook == "on_epoch_end":
             self._close_epoch()
+        elif hook == "on_train_end":
+            self._steps.end_training()
 
     @_guarded
     def behind_callback(self, callback: Any, hook: str, epoch: int | None, logs: dict[str, Any]) -> None:
@@ -222,6 +224,10 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self._fit_list = weakref.ref(callback_list)
             self._steps.end_with(callback_list)
             self._checkpoints.begin(callback_list.callbacks)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self._steps.begin_epoch(epoch + 1)
+        self._steps.see(self._rates(), self._technique_between_epochs)
 
     def _close_epoch(self) -> None:
         self._epoch_rates = self._rates()

@@ -52,7 +52,7 @@ class Parameter:
             raise UsageError(f"{self.name}={value!r} is a {type(value).__name__}; expected {expected}")
         if self.minimum is not None and isinstance(value, int | float) and value < self.minimum:
             raise UsageError(f"{self.name}={value!r} is too small; expected at least {self.minimum:g}")
-        return value  # type: ignore[return-value]
+        return value
 
 
 @dataclass(frozen=True)
