@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # the fastest for small models on a CPU
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
 import dnnprov
 from ask_live import LiveQuestions
 from cost import Cost
 from flowers17 import apply_gray_scale, load_flowers
 from grid import EPOCHS, GRID
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from flowers17 import LabelledImages
@@ -51,7 +52,8 @@ def main() -> None:
     data = load_flowers(options.size)
     console.print(
         f"{data.name}: {len(data.train.labels)} images to train, {len(data.validation.labels)} to validate, "
-        f"{len(data.test.labels)} to test; provenance goes to {store}\n"
+        f"{len(data.test.labels)} to test; provenance goes to {store}\n",
+        soft_wrap=True,
     )
     grid = GRID[: options.runs]
     cost = Cost(store)
@@ -62,13 +64,15 @@ def main() -> None:
             train(settings, data, options, cost, lambda: progress.advance(bar))
     print_answers(console)
     export_best(console, output)
-    console.print(f"\n[bold]What provenance cost[/bold]: {cost.in_words()}")
-    console.print(f"\nAsk more:  export DNNPROV_STORE={store}  and  dnnprov runs, dnnprov show latest, dnnprov query ...")
+    console.print(f"\n[bold]What provenance cost[/bold]: {cost.in_words()}", soft_wrap=True)
+    command = Path(sys.executable).with_name("dnnprov")
+    console.print(f"\nAsk more: {command} --store {store} runs", soft_wrap=True)
 
 
 def train(settings: Settings, data: LabelledImages, options: argparse.Namespace, cost: Cost, tick: Any) -> None:
-    """One training: a run of the dataflow, with Filters (where there is one), Training, Adaptation, Testing as tasks."""
+    """One training: a run with Filters (where there is one), Training, Adaptation and Testing as tasks."""
     import keras
+
     from alexnet import build_alexnet
 
     keras.utils.clear_session()
@@ -104,13 +108,17 @@ def train(settings: Settings, data: LabelledImages, options: argparse.Namespace,
                 epochs=options.epochs,
                 batch_size=32,
                 validation_data=(data.validation.images, data.validation.labels),
-                callbacks=[*adaptation(settings), provenance, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())],
+                callbacks=[
+                    *adaptation(settings),
+                    provenance,
+                    keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick()),
+                ],
                 verbose=0,
             )
-        model.evaluate(data.test.images, data.test.labels, callbacks=[provenance], verbose=0)
         path = options.output / f"{run.name}.keras"
         model.save(path)
         provenance.add_file(path)
+        model.evaluate(data.test.images, data.test.labels, callbacks=[provenance], verbose=0)
         with cost.timed():
             cost.count_threads()
             run.finish()
@@ -155,7 +163,7 @@ def print_answers(console: Console) -> None:
         arguments = ["ask", question, "--dataflow", DATAFLOW, *more]
         console.print(f"\n[bold]$ dnnprov {' '.join(arguments)}[/bold]")
         answer = ask(*arguments).splitlines()
-        console.print("\n".join(answer[:14]), markup=False, highlight=False)
+        console.print("\n".join(answer[:14]), markup=False, highlight=False, soft_wrap=True)
         if len(answer) > 14:
             console.print(f"... {len(answer) - 14} more rows")
 
@@ -207,7 +215,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=64, help="photos are shrunk to so many pixels")
     parser.add_argument("--scale", type=float, default=1 / 8, help="width of the layers, 1 is the original AlexNet")
     parser.add_argument("--seed", type=int, default=2, help="of all random numbers")
-    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for store, models and pictures")
+    parser.add_argument(
+        "--output", type=Path, default=Path("demo-output"), help="folder for store, models and pictures"
+    )
     options = parser.parse_args()
     for name in ("epochs", "runs", "size"):
         if getattr(options, name) < 1:

@@ -49,7 +49,10 @@ def ask_one(history: dnnprov.History, run: dict[str, Any], epoch: int) -> None:
         f"Q3: {rows[-1]['elapsed_seconds']:.2f} s an epoch, loss {rows[0]['loss']:.3f} -> {rows[-1]['loss']:.3f}",
         f"best validation accuracy so far {run['accuracy']:.3f}",
     ]
-    parts += [f"{row['technique']} set {row['old_value']:g} -> {row['new_value']:g} at epoch {row['epoch']}" for row in adapted]
+    parts += [
+        f"{row['technique']} set {row['old_value']:g} -> {row['new_value']:g} at epoch {row['epoch']}"
+        for row in adapted
+    ]
     print("; ".join(parts), flush=True)
 
 
@@ -81,7 +84,8 @@ class LiveQuestions:
     def _print(self) -> None:
         if self._process.stdout:
             for line in self._process.stdout:
-                self._console.print(f"[process {self._process.pid} asks] {line.rstrip()}", markup=False, highlight=False)
+                text = f"[process {self._process.pid} asks] {line.rstrip()}"
+                self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

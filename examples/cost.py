@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -45,7 +47,9 @@ class Cost:
 
     def watched(self, callback: Any) -> Any:
         """A callback whose every hook is timed, those that its probes call included."""
-        names = [name for name in dir(callback) if name.startswith(("on_", "before_", "behind_")) or name == "set_model"]
+        names = [
+            name for name in dir(callback) if name.startswith(("on_", "before_", "behind_")) or name == "set_model"
+        ]
         for name in names:
             setattr(callback, name, self._timed_call(getattr(callback, name)))
         return callback
@@ -73,7 +77,8 @@ class Cost:
         follower = self.follower_seconds()
         total = self.call_seconds + self.thread_seconds + follower
         return (
-            f"{total:.2f} s over {self.training_seconds:.0f} s of training, {100 * total / self.training_seconds:.2f} % "
+            f"{total:.2f} s over {self.training_seconds:.0f} s of training, "
+            f"{100 * total / self.training_seconds:.2f} % "
             f"(calls {self.call_seconds:.2f} s, threads {self.thread_seconds:.2f} s, follower {follower:.2f} s)"
         )
 

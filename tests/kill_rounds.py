@@ -51,7 +51,7 @@ def check_one(store: Path, name: str, last: int) -> None:
     database.catch_up()
     try:
         for sql in (
-            "SELECT epoch FROM otrainingmodel AS e JOIN run AS r ON r.run_id = e.run_id WHERE r.name = ? ORDER BY epoch",
+            "SELECT epoch FROM otrainingmodel AS e JOIN run AS r USING (run_id) WHERE r.name = ? ORDER BY epoch",
             "SELECT step FROM metric AS m JOIN run AS r ON r.run_id = m.run_id WHERE r.name = ? ORDER BY step",
         ):
             numbers = [row[0] for row in database.read(sql, (name,))[1]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dnnprov import keras as keras
     from dnnprov.analysis.history import History as History
-    from dnnprov.analysis.history import open_history as open
+    from dnnprov.analysis.history import open_history as open  # noqa: A004 - as dnnprov.open, what people expect
     from dnnprov.analysis.result import Result as Result
     from dnnprov.capture.adaptation import Change as Change
     from dnnprov.capture.run import Run as Run

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import dnnprov
 from dnnprov.capture.recorder import Recorder
 from dnnprov.journal.folder import store_folder
+from dnnprov.model.events import EnvironmentRecorded
 
 NAN = float("nan")
 INF = float("inf")
@@ -75,6 +76,7 @@ class Clock:
     def __init__(self, monkeypatch: Any) -> None:
         self.now = START
         monkeypatch.setattr("dnnprov.journal.writer.time", SimpleNamespace(time_ns=lambda: round(self.now * 1e6) * 1000))
+        monkeypatch.setattr("dnnprov.capture.run.environment", EnvironmentRecorded)  # to look at it takes long
 
 
 def record(plans: list[RunPlan], clock: Clock) -> list[RunPlan]:
@@ -96,6 +98,8 @@ def _record_run(plan: RunPlan, clock: Clock, start: float) -> RunPlan:
             for epoch, values in plan.batches:
                 run.log(epoch=epoch, **values)
         run.finish(plan.status)
+        with dnnprov.open() as history:
+            history.catch_up()  # as a follower does: what a later process of the run records comes after
     if plan.noise_rank:
         _record_noise(plan, uid)
     return replace(plan, name=name)

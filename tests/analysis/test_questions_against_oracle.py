@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from pathlib import Path
 
 import pytest
 from analysis import oracle
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 import dnnprov
 
-SAME = "same"
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where the stores lie: hundreds of them are made, and none has to outlive a power cut."""
 
 
 def comparable(rows):
@@ -33,7 +35,7 @@ def assert_answer(history, question, expected, **arguments):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plans=st.lists(run_plans, min_size=1, max_size=5), epoch=st.integers(1, 4), top=st.integers(1, 3))
 def test_every_question_answers_as_the_oracle_does(plans, epoch, top):
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         patch.setenv("DNNPROV_STORE", folder)
         recorded = record(plans, Clock(patch))
         with dnnprov.open() as history:

@@ -10,11 +10,11 @@ import time
 import warnings
 
 import pytest
-from recorded import column_of, events_of, rows_of
 
 import dnnprov
 from dnnprov.errors import UsageError
 from dnnprov.model.events import FileHashed, MetricsRecorded, ProblemRecorded, RunEnded
+from recorded import column_of, events_of, rows_of
 
 
 def run_script(source, store, *arguments, **environment):
@@ -87,7 +87,9 @@ def test_ctrl_c_ends_the_run_as_interrupted(store):
     [("", "finished"), ("raise ValueError('x')", "failed"), ("raise SystemExit(0)", "finished")],
 )
 def test_a_run_nobody_finished_ends_as_its_process_does(store, ending, status):
-    run_script(f"import dnnprov\nrun = dnnprov.start_run('m')\nrun.task('Training').log(epoch=1, loss=1.0)\n{ending}", store)
+    run_script(
+        f"import dnnprov\nrun = dnnprov.start_run('m')\nrun.task('Training').log(epoch=1, loss=1.0)\n{ending}", store
+    )
     assert column_of(store, "SELECT status FROM run") == [status]
     assert column_of(store, "SELECT status FROM task") == [status]
     assert column_of(store, "SELECT epoch FROM otrainingmodel") == [1]
@@ -129,7 +131,9 @@ def test_a_changed_hyperparameter_is_an_adaptation_and_the_row_keeps_the_first_v
     assert rows_of(store, "SELECT learning_rate, momentum FROM itrainingmodel") == [
         {"learning_rate": 0.1, "momentum": 0.9}
     ]
-    assert rows_of(store, "SELECT attribute, old_value, new_value, epoch, technique, adaptation_id FROM oadaptation") == [
+    assert rows_of(
+        store, "SELECT attribute, old_value, new_value, epoch, technique, adaptation_id FROM oadaptation"
+    ) == [
         {
             "attribute": "learning_rate",
             "old_value": 0.1,
@@ -414,8 +418,11 @@ def test_git_commit_and_dirty_state_are_recorded(store, tmp_path):
     train()
     script.write_text(script.read_text() + "# changed\n")
     train()
-    rows = rows_of(store, "SELECT git_commit, git_branch, git_dirty, git_diff_sha256 FROM environment AS e"
-                   " JOIN run AS r ON r.run_id = e.run_id ORDER BY r.started_at")
+    rows = rows_of(
+        store,
+        "SELECT git_commit, git_branch, git_dirty, git_diff_sha256 FROM environment AS e"
+        " JOIN run AS r ON r.run_id = e.run_id ORDER BY r.started_at",
+    )
     assert {row["git_commit"] for row in rows} == {git("rev-parse", "HEAD")}
     assert [row["git_dirty"] for row in rows] == [0, 1]
     assert rows[0]["git_diff_sha256"] is None
@@ -449,8 +456,8 @@ def test_a_heartbeat_is_recorded_when_nothing_else_is(store, monkeypatch):
 def test_log_takes_any_name_of_a_metric(store):
     with warnings.catch_warnings(), dnnprov.start_run("m") as run:
         run.log(**{"self": 1, "values": 2, "top-5 acc": 3})
-        run.task("Training").log(**{"self": 1, "tag": 2, "order": 3})
-        run.task("Split").uses("iSplit", **{"self": 1, "data_set": 2})
+        run.task("Training").log(self=1, tag=2, order=3)
+        run.task("Split").uses("iSplit", self=1, data_set=2)
     assert sorted(column_of(store, "SELECT name FROM metric")) == ["self", "top-5 acc", "values"]
     assert rows_of(store, 'SELECT "self", tag, order_ FROM otrainingmodel') == [{"self": 1, "tag": 2, "order_": 3}]
     assert sum(isinstance(event, MetricsRecorded) for event in events_of(store)) == 1

@@ -276,7 +276,7 @@ def test_a_plateau_says_what_triggered_it_and_with_which_parameters(recorded):
     (row,) = recorded.rows("iAdaptation")
     expected = {"technique": "ReduceLROnPlateau", "initial_lrate": 0.5, "factor": 0.5, "patience": 1, "min_lr": 0.01}
     assert expected.items() <= row.items()
-    assert row["monitor"] == "loss"
+    assert (row["monitor"], row["min_delta"]) == ("loss", 100)
 
 
 def test_the_step_decay_of_the_paper_is_recorded_with_its_constants(recorded):

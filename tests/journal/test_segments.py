@@ -47,7 +47,7 @@ def test_undecodable_text_is_kept_in_any_field():
 
 
 def test_a_line_that_is_no_event_says_what_came():
-    with pytest.raises(JournalError, match="the line begins b'{\"event\":\"Nonsense"):
+    with pytest.raises(JournalError, match='the line begins b\'{"event":"Nonsense'):
         decode(b'{"event":"Nonsense"}')
 
 

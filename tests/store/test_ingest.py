@@ -11,7 +11,6 @@ import sys
 import time
 
 import pytest
-from recorded import column_of, rows_of
 
 import dnnprov
 from dnnprov.errors import SchemaVersionError, StoreError, StoreNotFoundError
@@ -28,6 +27,7 @@ from dnnprov.model.events import (
 )
 from dnnprov.store.follower import follow
 from dnnprov.store.sqlite import open_store
+from recorded import column_of, rows_of
 
 
 def write_segment(store, run, process, events, **header):
@@ -89,7 +89,9 @@ def test_only_closed_segments_are_archived(store):
 def test_several_readers_that_catch_up_at_once_store_everything_once(store):
     for _ in range(6):
         record_run(epochs=50)
-    script = "import sys; from dnnprov.store.sqlite import open_store; s = open_store(sys.argv[1]); s.ingest(); s.close()"
+    script = (
+        "import sys; from dnnprov.store.sqlite import open_store; s = open_store(sys.argv[1]); s.ingest(); s.close()"
+    )
     readers = [subprocess.Popen([sys.executable, "-c", script, str(store)]) for _ in range(6)]
     assert [reader.wait(60) for reader in readers] == [0] * 6
     assert column_of(store, "SELECT COUNT(*) FROM otrainingmodel") == [300]
@@ -125,18 +127,23 @@ def test_32_processes_record_into_one_store_at_once_and_nothing_is_lost(store):
 
 
 def test_a_rank_that_is_heard_before_rank_0_finds_its_run_later(store):
-    rank_1 = [TaskBegan(tag="Training"), ElementsRecorded(set="oTrainingModel", relation="generated", task=1, rows=[{"epoch": 1}])]
+    rank_1 = [
+        TaskBegan(tag="Training"),
+        ElementsRecorded(set="oTrainingModel", relation="generated", task=1, rows=[{"epoch": 1}]),
+    ]
     write_segment(store, "abcdabcd", "r1-x-1-1", rank_1, rank=1)
     assert rows_of(store, "SELECT name, dataflow_id FROM run") == [{"name": None, "dataflow_id": None}]
     write_segment(store, "abcdabcd", "r0-x-1-0", [RunStarted(dataflow="m", name="m-1")])
     assert column_of(store, "SELECT name FROM run") == ["m-1"]
-    assert column_of(store, "SELECT dt.tag FROM task AS t JOIN data_transformation AS dt USING (transformation_id)") == [
-        "Training"
-    ]
+    assert column_of(
+        store, "SELECT dt.tag FROM task AS t JOIN data_transformation AS dt USING (transformation_id)"
+    ) == ["Training"]
 
 
 def test_a_run_on_another_machine_is_crashed_when_it_is_silent_and_runs_when_it_is_heard_again(store, monkeypatch):
-    path = write_segment(store, "abcdabcd", "r0-x-1-0", [RunStarted(dataflow="m", name="m-1"), TaskBegan(tag="Training")])
+    path = write_segment(
+        store, "abcdabcd", "r0-x-1-0", [RunStarted(dataflow="m", name="m-1"), TaskBegan(tag="Training")]
+    )
     assert column_of(store, "SELECT status FROM run") == ["running"]
     monkeypatch.setattr("dnnprov.store.liveness.STALE_SECONDS", -1.0)
     assert column_of(store, "SELECT status FROM run") == ["crashed"]
@@ -149,14 +156,19 @@ def test_a_run_on_another_machine_is_crashed_when_it_is_silent_and_runs_when_it_
 
 
 def test_a_run_resumed_elsewhere_has_the_state_of_its_last_process_in_whatever_order_they_come(store):
-    write_segment(store, "abcdabcd", "r0-b-0", [RunStarted(dataflow="m", name="n"), RunEnded(status="failed"), SegmentClosed()])
+    write_segment(
+        store, "abcdabcd", "r0-b-0", [RunStarted(dataflow="m", name="n"), RunEnded(status="failed"), SegmentClosed()]
+    )
     write_segment(store, "abcdabcd", "r0-a-1", [MetricsRecorded(values={"a": 1}, step=0)], attempt=1)
     assert column_of(store, "SELECT status FROM run") == ["running"]
 
 
 def test_a_corrupt_line_is_set_aside_and_the_rest_is_in(store):
     path = write_segment(
-        store, "abcdabcd", "r0-x-1-0", [RunStarted(dataflow="m", name="m-1")] + [MetricsRecorded(values={"a": n}, step=n) for n in range(5)]
+        store,
+        "abcdabcd",
+        "r0-x-1-0",
+        [RunStarted(dataflow="m", name="m-1")] + [MetricsRecorded(values={"a": n}, step=n) for n in range(5)],
     )
     lines = path.read_bytes().splitlines(keepends=True)
     lines[4] = b"\xff" + lines[4][1:]
@@ -167,7 +179,10 @@ def test_a_corrupt_line_is_set_aside_and_the_rest_is_in(store):
 
 def test_missing_events_are_told(store):
     path = write_segment(
-        store, "abcdabcd", "r0-x-1-0", [RunStarted(dataflow="m", name="m-1")] + [MetricsRecorded(values={"a": n}, step=n) for n in range(5)]
+        store,
+        "abcdabcd",
+        "r0-x-1-0",
+        [RunStarted(dataflow="m", name="m-1")] + [MetricsRecorded(values={"a": n}, step=n) for n in range(5)],
     )
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:3] + lines[5:]))
@@ -179,7 +194,8 @@ def test_missing_events_are_told(store):
 def test_a_torn_event_waits_while_its_process_lives_and_is_a_problem_when_it_is_gone(store):
     script = (
         "import dnnprov, os, sys, time\nrun = dnnprov.start_run('m')\nrun.log(loss=1.0)\n"
-        "run.recorder.drain()\nos.write(run.recorder._writer._fd, b'{\"event\":\"Met')\nprint('ready', flush=True)\ntime.sleep(60)"
+        'run.recorder.drain()\nos.write(run.recorder._writer._fd, b\'{"event":"Met\')\n'
+        "print('ready', flush=True)\ntime.sleep(60)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script], env={**os.environ, "DNNPROV_STORE": str(store)}, stdout=subprocess.PIPE
@@ -196,16 +212,16 @@ def test_a_torn_event_waits_while_its_process_lives_and_is_a_problem_when_it_is_
 
 
 def test_an_event_the_database_cannot_take_does_not_keep_the_rest_out(store, monkeypatch):
-    from dnnprov.store import event_rows
+    from dnnprov.store.element_rows import ElementRows
 
-    take = event_rows.EventRows._take_MetricsRecorded
+    take = ElementRows.record_metrics
 
     def poisoned(self, event, source):
         if "poison" in event.values:
             raise RuntimeError("cannot")
         take(self, event, source)
 
-    monkeypatch.setattr(event_rows.EventRows, "_take_MetricsRecorded", poisoned)
+    monkeypatch.setattr(ElementRows, "record_metrics", poisoned)
     with dnnprov.start_run("m") as run:
         run.log(loss=1.0)
         run.log(poison=1.0)
@@ -258,7 +274,10 @@ def test_a_new_hyperparameter_shows_in_the_overview_and_old_rows_read_null(store
     record_run(a=1)
     record_run(b="x", status="mine")
     rows = rows_of(store, "SELECT a, b, hyperparameter_status FROM run_overview ORDER BY started_at")
-    assert rows == [{"a": 1, "b": None, "hyperparameter_status": None}, {"a": None, "b": "x", "hyperparameter_status": "mine"}]
+    assert rows == [
+        {"a": 1, "b": None, "hyperparameter_status": None},
+        {"a": None, "b": "x", "hyperparameter_status": "mine"},
+    ]
 
 
 def test_sets_with_more_attributes_than_a_table_has_columns_keep_them_all(store):
@@ -266,9 +285,12 @@ def test_sets_with_more_attributes_than_a_table_has_columns_keep_them_all(store)
         wide.log(**{f"a{number}": number for number in range(500)})
     (columns,) = rows_of(store, "SELECT * FROM owide")
     beyond = rows_of(
-        store, "SELECT a.name AS name, v.value AS value FROM element_value AS v JOIN attribute AS a USING (attribute_id)"
+        store,
+        "SELECT a.name AS name, v.value AS value FROM element_value AS v JOIN attribute AS a USING (attribute_id)",
     )
-    values = {name: value for name, value in columns.items() if name.startswith("a")} | {r["name"]: r["value"] for r in beyond}
+    values = {name: value for name, value in columns.items() if name.startswith("a")} | {
+        r["name"]: r["value"] for r in beyond
+    }
     assert values == {f"a{number}": number for number in range(500)}
 
 
@@ -285,7 +307,9 @@ def test_hostile_names_are_data(store):
         {"x___drop_table_run____": 1, "run_id_2": 2}
     ]
     assert column_of(store, "SELECT uid FROM ds_run") == ["mine"]
-    assert sorted(column_of(store, "SELECT tag FROM data_set WHERE tag IN (?, 'run')", (evil,))) == sorted([evil, "run"])
+    assert sorted(column_of(store, "SELECT tag FROM data_set WHERE tag IN (?, 'run')", (evil,))) == sorted(
+        [evil, "run"]
+    )
 
 
 def test_case_of_predefined_names_does_not_matter_and_of_others_it_does(store):
@@ -324,7 +348,10 @@ def test_a_new_transformation_makes_a_new_version_of_the_dataflow(store):
         with run.task("Filters") as filters:
             filters.generates("oFilters", filter_name="gray-scale")
         run.task("Training", after=filters).log(epoch=1, loss=1.0)
-    rows = rows_of(store, "SELECT v.version, r.name FROM run AS r JOIN dataflow_version AS v USING (dataflow_version_id) ORDER BY r.name")
+    rows = rows_of(
+        store,
+        "SELECT v.version, r.name FROM run AS r JOIN dataflow_version AS v USING (dataflow_version_id) ORDER BY r.name",
+    )
     assert rows == [{"version": 1, "name": "m-1"}, {"version": 1, "name": "m-2"}, {"version": 2, "name": "m-3"}]
     (specification,) = column_of(store, "SELECT specification FROM dataflow_version WHERE version = 2")
     assert json.loads(specification)["Filters"] == {"generated": ["oFilters"]}
@@ -391,8 +418,14 @@ def test_a_second_follower_ends_at_once(store):
     folder = StoreFolder(store)
     seen = []
 
+    script = (
+        "import sys; from pathlib import Path; from dnnprov.journal.folder import StoreFolder;"
+        "from dnnprov.store.follower import follow; sys.exit(follow(StoreFolder(Path(sys.argv[1]))))"
+    )
+
     def start_second(_):
-        seen.append(subprocess.run([sys.executable, "-c", f"from dnnprov.journal.folder import StoreFolder; from dnnprov.store.follower import follow; from pathlib import Path; raise SystemExit(follow(StoreFolder(Path({str(store)!r}))))"], timeout=30, check=False).returncode)
+        second = subprocess.run([sys.executable, "-c", script, str(store)], timeout=30, check=False)
+        seen.append(second.returncode)
 
     assert follow(folder, idle_seconds=0.3, told=start_second) > 0
     assert seen == [0]

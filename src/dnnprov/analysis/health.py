@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MEANINGS: dict[str, str] = {
     "lost": "Events could not be written while the disk was full or not writable. Free space; they cannot be had back.",
-    "corrupt_line": "A line of a journal is damaged and was set aside. Check the disk; restore the journal from a copy.",
+    "corrupt_line": "A line of a journal is damaged and was set aside. Check the disk; restore the journal.",
     "missing_events": "A journal lacks events in its middle. It was edited or damaged; restore it from a copy.",
     "event_not_taken": "An event could not be stored and was set aside. Please report it with the detail.",
     "refused_segment": "A file in the journal folder is no journal of this version, and was left alone.",

@@ -10,13 +10,13 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.task import Task
 from dnnprov.model.events import HyperparameterAdapted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dnnprov.capture.run import Run
+    from dnnprov.capture.task import Task
 
 MANUAL = "manual"
 """Technique of a change made by hand."""

@@ -33,7 +33,7 @@ ALLOWED_VARIABLES = (
 )
 """Environment variables that explain a training; no other one is ever recorded."""
 
-FRAMEWORKS = ("flax", "jax", "keras", "lightning", "sklearn", "tensorflow", "torch", "transformers")
+FRAMEWORKS = ("flax", "jax", "keras", "lightning", "tensorflow", "torch", "transformers")
 """Modules that train networks; those a process has loaded become software agents of its run."""
 
 SECRET_WORDS = ("api-key", "api_key", "apikey", "password", "passwd", "secret", "token")
@@ -133,12 +133,11 @@ def _memory_bytes() -> int | None:
 
 def _gpu() -> str | None:
     """The models of NVIDIA GPUs as the driver tells them, without starting any program or library."""
-    models = []
+    models: list[str] = []
     for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         with contextlib.suppress(OSError):
-            for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
-                if line.startswith("Model:"):
-                    models.append(line.partition(":")[2].strip())
+            lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
+            models.extend(line.partition(":")[2].strip() for line in lines if line.startswith("Model:"))
     return ", ".join(models) or None
 
 

@@ -221,16 +221,16 @@ class Recorder:
 class DisabledRecorder(Recorder):
     """Takes everything and does nothing: what `DNNPROV_DISABLED=1` asks for."""
 
-    def append(self, event: Event) -> Handle | None:  # noqa: ARG002
+    def append(self, event: Event) -> Handle | None:  # noqa: ARG002, D102 - as in the base
         return None
 
-    def note_problem(self, kind: str, detail: str) -> None:
+    def note_problem(self, kind: str, detail: str) -> None:  # noqa: D102
         pass
 
-    def start_heartbeat(self) -> None:
+    def start_heartbeat(self) -> None:  # noqa: D102
         pass
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: Callable[[], None]) -> None:  # noqa: D102
         pass
 
 

@@ -20,7 +20,7 @@ from dnnprov.capture.follower import start_follower
 from dnnprov.capture.recorder import DisabledRecorder, Recorder
 from dnnprov.capture.task import Task, end_of_block
 from dnnprov.errors import UsageError
-from dnnprov.journal.folder import StoreFolder, store_folder
+from dnnprov.journal.folder import store_folder
 from dnnprov.model.events import (
     END_STATES,
     FileHashed,

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class QuestionGroup(click.Group):
     """A command for each question, whatever the case of its name."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, D102 - as click has it
         return list(QUESTIONS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102 - as click has it
         question = QUESTIONS.get(cmd_name.upper())
         return None if question is None else _command(question)
 
@@ -57,7 +57,9 @@ def _command(question: Question) -> click.Command:
         ),
         click.Option(["--sql", "show_sql"], is_flag=True, help="Print the SQL instead of its answer."),
     ]
-    command = click.command(question.id, help=f"{question.text}\n\nClass {question.question_class} of the paper.")(answer)
+    command = click.command(question.id, help=f"{question.text}\n\nClass {question.question_class} of the paper.")(
+        answer
+    )
     command.params[:0] = options
     return command
 

@@ -31,10 +31,10 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group that imports a subcommand when it is named."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, D102 - as click has it
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102 - as click has it
         home = COMMANDS.get(cmd_name)
         if home is None:
             return None
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(exit_code(arguments))
 
 
-def exit_code(arguments: list[str] | None = None) -> int:
+def exit_code(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one line a kind of end
     """Run the command line; errors are printed to stderr as one line."""
     try:
         result = cli.main(args=arguments, prog_name="dnnprov", standalone_mode=False)

@@ -22,7 +22,11 @@ _SETTINGS = "dnnprov.settings"
 def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Keep an option that was given; the one nearest to the subcommand wins."""
     settings = ctx.find_root().meta.setdefault(_SETTINGS, {})
-    if parameter.name is not None and ctx.get_parameter_source(parameter.name) is not None and value not in (None, False):
+    if (
+        parameter.name is not None
+        and ctx.get_parameter_source(parameter.name) is not None
+        and value not in (None, False)
+    ):
         settings[parameter.name] = value
     return value
 
@@ -38,7 +42,12 @@ def global_options(command: Command) -> Command:
             help="Folder of the store; default: $DNNPROV_STORE, else ./.dnnprov.",
         ),
         click.option(
-            "--json", "as_json", is_flag=True, expose_value=False, callback=_remember, help="Print JSON instead of a table."
+            "--json",
+            "as_json",
+            is_flag=True,
+            expose_value=False,
+            callback=_remember,
+            help="Print JSON instead of a table.",
         ),
     ]
     for option in reversed(options):
@@ -65,7 +74,9 @@ def complete_run(ctx: click.Context, parameter: click.Parameter, incomplete: str
     store = ctx.find_root().meta.get(_SETTINGS, {}).get("store")
     try:
         with open_history(store) as history:
-            rows = history.query("SELECT DISTINCT name FROM run WHERE name IS NOT NULL ORDER BY run_id DESC")
+            rows = history.query(
+                "SELECT name FROM run WHERE name IS NOT NULL GROUP BY name ORDER BY MAX(started_at) DESC"
+            )
     except Exception:  # noqa: BLE001 - a shell that completes shows no errors
         return []
     names = ["latest", *(row["name"] for row in rows)]

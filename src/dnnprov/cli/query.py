@@ -16,7 +16,11 @@ from dnnprov.cli.output import print_result
     "--limit", type=click.IntRange(min=1), default=10_000, show_default=True, help="Print at most so many rows."
 )
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.01), default=30.0, show_default=True, help="Stop the query after so many seconds."
+    "--timeout",
+    type=click.FloatRange(min=0.01),
+    default=30.0,
+    show_default=True,
+    help="Stop the query after so many seconds.",
 )
 @global_options
 def query(sql: str, limit: int, timeout: float) -> None:

@@ -62,6 +62,6 @@ def _print_pairs(content: dict[str, Any]) -> None:
     for name, value in content.items():
         if value is None or value in ({}, []):
             continue
-        if isinstance(value, dict):
-            value = f"{len(value)} entries (all with --json)" if len(value) > 8 else str(value)
-        click.echo(f"  {name:<{width}}  {cell_text(value)}")
+        is_long = isinstance(value, dict) and len(value) > 8
+        shown = f"{len(value)} entries (all with --json)" if is_long else cell_text(value)
+        click.echo(f"  {name:<{width}}  {shown}")

@@ -14,7 +14,7 @@ from dnnprov.store.schema import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dnnprov.export.run_reader import Rows
+    from dnnprov.analysis.history import History
 
 _OVERFLOW = ":text"
 """How the store calls the attribute beside another, for values that do not fit its column."""
@@ -56,17 +56,17 @@ class _Attribute:
     type: str
 
 
-def read_elements(rows: Rows, run_id: int, places: Places) -> list[Element]:
+def read_elements(history: History, run_id: int, places: Places) -> list[Element]:
     """All elements of a run in the order of recording; layers are members of one list for each task."""
     elements: list[Element] = []
-    for data_set in rows.query("SELECT data_set_id, tag, table_name FROM data_set ORDER BY data_set_id"):
-        found = rows.query(
+    for data_set in history.query("SELECT data_set_id, tag, table_name FROM data_set ORDER BY data_set_id"):
+        found = history.query(
             f"SELECT * FROM {quoted(data_set['table_name'])} WHERE run_id = ?"  # noqa: S608 - quoted
             " ORDER BY process_id, sequence, row_number",
             (run_id,),
         )
         if found:
-            reader = _SetReader(rows, run_id, data_set, places)
+            reader = _SetReader(history, run_id, data_set, places)
             elements += [reader.element(row) for row in found]
     elements.sort(key=lambda element: element.order)
     return _with_layer_lists(elements)
@@ -75,12 +75,12 @@ def read_elements(rows: Rows, run_id: int, places: Places) -> list[Element]:
 class _SetReader:
     """Makes elements of the rows of one data set."""
 
-    def __init__(self, rows: Rows, run_id: int, data_set: dict[str, Any], places: Places) -> None:
+    def __init__(self, history: History, run_id: int, data_set: dict[str, Any], places: Places) -> None:
         self._tag, self._table, self._places = data_set["tag"], data_set["table_name"], places
         key = (data_set["data_set_id"],)
         self._attributes = {
             row["attribute_id"]: _Attribute(row["name"], row["column_name"], row["type"])
-            for row in rows.query(
+            for row in history.query(
                 "SELECT attribute_id, name, column_name, type FROM attribute WHERE data_set_id = ?"
                 " ORDER BY attribute_id",
                 key,
@@ -88,7 +88,7 @@ class _SetReader:
         }
         self._beyond: dict[int, list[tuple[int, Any]]] = {}
         if any(not attribute.column for attribute in self._attributes.values()):
-            for row in rows.query(
+            for row in history.query(
                 "SELECT v.element_id AS element_id, v.attribute_id AS attribute_id, v.value AS value"
                 f" FROM element_value AS v JOIN {quoted(self._table)} AS e"  # noqa: S608 - quoted
                 " ON e.element_id = v.element_id WHERE v.data_set_id = ? AND e.run_id = ?",

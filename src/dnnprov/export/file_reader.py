@@ -9,7 +9,7 @@ from dnnprov.export.run_facts import EarlierFile, File
 
 if TYPE_CHECKING:
     from dnnprov.export.element_reader import Places
-    from dnnprov.export.run_reader import Rows
+    from dnnprov.analysis.history import History
 
 _EARLIER = """
 SELECT g.sha256 AS sha256, g.path AS path, g.sequence AS sequence, g.recorded_at AS recorded_at, p.name AS process,
@@ -26,13 +26,13 @@ LIMIT 10000
 """
 
 
-def read_files(rows: Rows, run_id: int, places: Places) -> tuple[File, ...]:
+def read_files(history: History, run_id: int, places: Places) -> tuple[File, ...]:
     """The files of a run in the order of recording.
 
     A used file names the last one of the same SHA-256 that this or another run generated before it was used.
     """
     generated: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.query(_EARLIER, (run_id,)):
+    for row in history.query(_EARLIER, (run_id,)):
         generated.setdefault(row["sha256"], []).append(row)
     files = [
         File(
@@ -48,7 +48,7 @@ def read_files(rows: Rows, run_id: int, places: Places) -> tuple[File, ...]:
             order=places.order(row),
             earlier=_earlier(row, generated),
         )
-        for row in rows.query("SELECT * FROM file WHERE run_id = ? ORDER BY file_id", (run_id,))
+        for row in history.query("SELECT * FROM file WHERE run_id = ? ORDER BY file_id", (run_id,))
     ]
     return tuple(sorted(files, key=lambda file: file.order))
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from prov.model import ProvDocument
 
+    from dnnprov.analysis.history import History
     from dnnprov.export.run_facts import RunFacts
-    from dnnprov.export.run_reader import Rows
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,13 @@ def format_of_path(path: str | os.PathLike[str]) -> str:
     raise UsageError(f"the suffix of {str(path)!r} tells no format; use one of {known}, or name the format")
 
 
-def export_run(history: Rows, run_id: int, format_name: str, *, full: bool = False) -> bytes:
+def export_run(history: History, run_id: int, format_name: str, *, full: bool = False) -> bytes:
     """A run in one of the formats, as it is at this moment.
 
     Documents always state every epoch. A picture of a long run folds its epochs into phases between adaptations.
 
     Args:
-        history: to read from; the caller holds its snapshot, where others may write meanwhile.
+        history: to read from, all at one state.
         run_id: key of the run in this database.
         format_name: one of `FORMATS`.
         full: draw every epoch by itself too.
@@ -123,5 +123,6 @@ def export_run(history: Rows, run_id: int, format_name: str, *, full: bool = Fal
     chosen = FORMATS.get(format_name)
     if chosen is None:
         raise UsageError(f"no format {format_name!r}; there is {', '.join(FORMATS)}")
-    facts = read_run(history, run_id)
+    with history.snapshot():
+        facts = read_run(history, run_id)
     return chosen.write(folded(facts) if chosen.is_picture and not full else facts)

@@ -7,7 +7,7 @@ without the values of its metric series, of which only the sums are read.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dnnprov.errors import RunNotFoundError
 from dnnprov.export.element_reader import Places, read_elements
@@ -30,14 +30,7 @@ from dnnprov.model.training import TRAINING_TAGS
 from dnnprov.model.values import NON_FINITE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-class Rows(Protocol):
-    """What an export reads from: a history, or anything that answers SQL with rows as dictionaries."""
-
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """The rows of a SELECT with `?` for parameters."""
+    from dnnprov.analysis.history import History
 
 
 _RUN = """
@@ -88,19 +81,19 @@ _ENVIRONMENT_TERMS = {
 """Column of `environment` -> term of our vocabulary."""
 
 
-def read_run(rows: Rows, run_id: int) -> RunFacts:
+def read_run(history: History, run_id: int) -> RunFacts:
     """The facts of a run, at whatever moment of its life.
 
     Raises:
         RunNotFoundError: there is no such run.
     """
-    found = rows.query(_RUN, (run_id,))
+    found = history.query(_RUN, (run_id,))
     if not found:
         raise RunNotFoundError(str(run_id))
     run = found[0]
-    places = _places(rows, run_id)
-    elements = read_elements(rows, run_id, places)
-    tasks = _tasks(rows, run_id, places, elements)
+    places = _places(history, run_id)
+    elements = read_elements(history, run_id, places)
+    tasks = _tasks(history, run_id, places, elements)
     lines = timelines(tasks, elements)
     in_lines = {step.id for line in lines for step in line.steps}
     return RunFacts(
@@ -114,40 +107,40 @@ def read_run(rows: Rows, run_id: int) -> RunFacts:
         parent_uid=run["parent"],
         parent_name=run["parent_name"],
         num_problems=run["num_problems"],
-        tags={row["name"]: row["value"] for row in _of_run(rows, "run_tag", run_id, "name")},
-        plan=_plan(rows, run),
+        tags={row["name"]: row["value"] for row in _of_run(history, "run_tag", run_id, "name")},
+        plan=_plan(history, run),
         tasks=tasks,
         timelines=lines,
         elements=tuple(element for element in elements if element.id not in in_lines),
-        files=read_files(rows, run_id, places),
-        series=_series(rows, run_id),
-        agents=_agents(rows, run_id),
-        environments=_environments(rows, run_id, places),
+        files=read_files(history, run_id, places),
+        series=_series(history, run_id),
+        agents=_agents(history, run_id),
+        environments=_environments(history, run_id, places),
     )
 
 
-def _of_run(rows: Rows, table: str, run_id: int, order: str) -> list[dict[str, Any]]:
+def _of_run(history: History, table: str, run_id: int, order: str) -> list[dict[str, Any]]:
     """Rows of one of our tables; its name and order are ours, not from outside."""
-    return rows.query(f"SELECT * FROM {table} WHERE run_id = ? ORDER BY {order}", (run_id,))  # noqa: S608
+    return history.query(f"SELECT * FROM {table} WHERE run_id = ? ORDER BY {order}", (run_id,))  # noqa: S608
 
 
-def _places(rows: Rows, run_id: int) -> Places:
+def _places(history: History, run_id: int) -> Places:
     """How processes and tasks of the run are called, by their keys in this database."""
-    processes = _of_run(rows, "process", run_id, "attempt, rank, started_at, name")
+    processes = _of_run(history, "process", run_id, "attempt, rank, started_at, name")
     places = Places(
         processes={row["process_id"]: row["name"] for row in processes},
         positions={row["process_id"]: position for position, row in enumerate(processes)},
         ranks={row["process_id"]: row["rank"] for row in processes},
     )
-    for row in rows.query("SELECT task_id, process_id, sequence FROM task WHERE run_id = ?", (run_id,)):
+    for row in history.query("SELECT task_id, process_id, sequence FROM task WHERE run_id = ?", (run_id,)):
         places.tasks[row["task_id"]] = places.name("task", row)
     return places
 
 
-def _tasks(rows: Rows, run_id: int, places: Places, elements: list[Element]) -> tuple[Task, ...]:
+def _tasks(history: History, run_id: int, places: Places, elements: list[Element]) -> tuple[Task, ...]:
     trained = {element.task for element in elements if element.table == EPOCHS and element.relation == "generated"}
     after: dict[str, list[str]] = {}
-    for row in rows.query(
+    for row in history.query(
         "SELECT d.task_id AS task, d.depends_on_task_id AS before_it FROM task_dependency AS d"
         " JOIN task AS t ON t.task_id = d.task_id WHERE t.run_id = ?",
         (run_id,),
@@ -167,12 +160,12 @@ def _tasks(rows: Rows, run_id: int, places: Places, elements: list[Element]) -> 
             after=tuple(sorted(after.get(places.tasks[row["task_id"]], ()))),
             is_training=row["tag"].lower() in TRAINING_TAGS or places.tasks[row["task_id"]] in trained,
         )
-        for row in _of_run(rows, "task", run_id, "task_id")
+        for row in _of_run(history, "task", run_id, "task_id")
     ]
     return tuple(sorted(tasks, key=lambda task: task.order))
 
 
-def _plan(rows: Rows, run: dict[str, Any]) -> Plan | None:
+def _plan(history: History, run: dict[str, Any]) -> Plan | None:
     """The plan in the version that the run followed; the present one where no version is known."""
     if run["dataflow"] is None:
         return None
@@ -180,7 +173,7 @@ def _plan(rows: Rows, run: dict[str, Any]) -> Plan | None:
     if run["specification"] is not None:
         plan = json.loads(run["specification"])
     else:
-        for row in rows.query(_PLAN, (run["dataflow_id"],)):
+        for row in history.query(_PLAN, (run["dataflow_id"],)):
             sets = plan.setdefault(row["transformation"], {})
             if row["relation"]:
                 sets.setdefault(row["relation"], []).append(row["data_set"])
@@ -191,9 +184,9 @@ def _plan(rows: Rows, run: dict[str, Any]) -> Plan | None:
     return Plan(run["dataflow"], run["version"], transformations)
 
 
-def _series(rows: Rows, run_id: int) -> tuple[Series, ...]:
+def _series(history: History, run_id: int) -> tuple[Series, ...]:
     series = []
-    for row in rows.query(_SERIES, (run_id,)):
+    for row in history.query(_SERIES, (run_id,)):
         values: dict[str, Value] = {
             term: row[column]
             for term, column in {
@@ -212,8 +205,8 @@ def _series(rows: Rows, run_id: int) -> tuple[Series, ...]:
     return tuple(series)
 
 
-def _agents(rows: Rows, run_id: int) -> tuple[Agent, ...]:
-    found = rows.query(
+def _agents(history: History, run_id: int) -> tuple[Agent, ...]:
+    found = history.query(
         "SELECT a.kind AS kind, a.name AS name, a.version AS version FROM run_agent AS l"
         " JOIN agent AS a ON a.agent_id = l.agent_id WHERE l.run_id = ? ORDER BY a.kind, a.name, a.version",
         (run_id,),
@@ -221,9 +214,9 @@ def _agents(rows: Rows, run_id: int) -> tuple[Agent, ...]:
     return tuple(Agent(row["kind"], row["name"], row["version"]) for row in found)
 
 
-def _environments(rows: Rows, run_id: int, places: Places) -> tuple[Environment, ...]:
+def _environments(history: History, run_id: int, places: Places) -> tuple[Environment, ...]:
     environments = []
-    for row in _of_run(rows, "environment", run_id, "environment_id"):
+    for row in _of_run(history, "environment", run_id, "environment_id"):
         process = row["process_id"]
         values: dict[str, Value] = {
             term: row[column] for column, term in _ENVIRONMENT_TERMS.items() if row[column] is not None

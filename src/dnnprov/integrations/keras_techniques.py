@@ -7,7 +7,7 @@ import inspect
 import struct
 import textwrap
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import keras
 
@@ -83,6 +83,8 @@ def _arguments(callback: Any) -> dict[str, Any]:
     """The constructor's arguments of a callback, as far as it keeps them as plain values under their names."""
     names = [name for name in inspect.signature(type(callback).__init__).parameters if name not in {"self", "verbose"}]
     held = {name: getattr(callback, name, None) for name in names}
+    if _is_number(minimum := held.get("min_delta")):
+        held["min_delta"] = abs(minimum)  # Keras gives it the sign of the direction when it first compares
     return {
         PAPER_NAMES.get(name, name): value
         for name, value in held.items()
@@ -132,5 +134,5 @@ def _function_name(function: Any) -> str:
     return str(name).rpartition("<locals>.")[2]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,7 +11,7 @@ Version 1:
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -84,6 +84,6 @@ def decode(line: bytes) -> AnyEvent:
         JournalError: the line is no event of this format.
     """
     try:
-        return cast("AnyEvent", _decoder.decode(line))
+        return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise JournalError(f"not an event: {error}; the line begins {line[:60]!r}") from None

@@ -26,9 +26,7 @@ Reference: TypeAlias = int | str
 """Of a task or file: its `seq` in the same segment, else `"<process>:<seq>"`."""
 
 
-class Event(
-    msgspec.Struct, tag_field="event", tag=lambda name: name, kw_only=True, omit_defaults=True, gc=False
-):
+class Event(msgspec.Struct, tag_field="event", tag=lambda name: name, kw_only=True, omit_defaults=True, gc=False):
     """Base of all events.
 
     Attributes:

@@ -84,7 +84,7 @@ def plain_value(value: object) -> Scalar:
         return f"<{type(value).__name__}: not readable, {type(error).__name__}>"
 
 
-def _plain(value: object) -> Scalar:
+def _plain(value: object) -> Scalar:  # noqa: C901, PLR0911 - one line a kind of value
     if value is None or isinstance(value, bool | str):
         return _encodable(value) if isinstance(value, str) else value
     if isinstance(value, Enum):

@@ -125,7 +125,9 @@ class Catalog:
             )
         return key
 
-    def link(self, dataflow_id: int, transformation_id: int, data_set: DataSet, relation: Relation, run_id: int) -> None:
+    def link(
+        self, dataflow_id: int, transformation_id: int, data_set: DataSet, relation: Relation, run_id: int
+    ) -> None:
         """Note that a transformation uses or generates a data set."""
         link = (transformation_id, data_set.data_set_id, relation)
         if link in self._links:
@@ -139,7 +141,8 @@ class Catalog:
         self._changed[dataflow_id] = run_id
         if relation == "generated":
             self._connection.execute(
-                "UPDATE data_dependency SET data_set_id = ? WHERE previous_transformation_id = ? AND data_set_id IS NULL",
+                "UPDATE data_dependency SET data_set_id = ?"
+                " WHERE previous_transformation_id = ? AND data_set_id IS NULL",
                 (data_set.data_set_id, transformation_id),
             )
 
@@ -221,7 +224,7 @@ class Catalog:
         self.attribute(data_set, name, kind, set())
 
     def write_versions(self, recorded_at: str | None) -> None:
-        """Note the new plan of every dataflow that changed: in place for the run that changed it, else a new version."""
+        """Note the new plan of each dataflow that changed: in place for the run that changed it, else a new version."""
         for dataflow_id, run_id in self._changed.items():
             specification = self._specification(dataflow_id)
             last = self._connection.execute(
@@ -241,9 +244,7 @@ class Catalog:
                     " VALUES (?, ?, ?, ?, ?)",
                     (dataflow_id, last[1] + 1 if last else 1, specification, run_id, recorded_at),
                 ).lastrowid
-            self._connection.execute(
-                "UPDATE run SET dataflow_version_id = ? WHERE run_id = ?", (version_id, run_id)
-            )
+            self._connection.execute("UPDATE run SET dataflow_version_id = ? WHERE run_id = ?", (version_id, run_id))
         self._changed.clear()
 
     def refresh_overview(self) -> None:
@@ -274,7 +275,7 @@ class Catalog:
         ).fetchone()
         if row is None:
             return None
-        data_set = DataSet(*row, columns=set(OWN_COLUMNS))
+        data_set = DataSet(row[0], row[1], row[2], columns=set(OWN_COLUMNS))
         for attribute_id, name, column, kind in self._connection.execute(
             "SELECT attribute_id, name, column_name, type FROM attribute WHERE data_set_id = ? ORDER BY attribute_id",
             (data_set.data_set_id,),
@@ -317,9 +318,7 @@ class Catalog:
 
     def _set_type(self, data_set: DataSet, attribute: Attribute, kind: ColumnType) -> None:
         attribute.type = kind
-        self._connection.execute(
-            "UPDATE attribute SET type = ? WHERE attribute_id = ?", (kind, attribute.attribute_id)
-        )
+        self._connection.execute("UPDATE attribute SET type = ? WHERE attribute_id = ?", (kind, attribute.attribute_id))
         if data_set.table == "itrainingmodel":
             self.refresh_overview()
 
@@ -328,7 +327,9 @@ class Catalog:
             self._connection.execute("DROP VIEW IF EXISTS run_overview")
 
     def _has_overview(self) -> bool:
-        return self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'run_overview'").fetchone() is not None
+        return (
+            self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'run_overview'").fetchone() is not None
+        )
 
     def _one(self, sql: str, *parameters: object) -> int:
         return int(self._connection.execute(sql, parameters).fetchone()[0])

@@ -8,7 +8,7 @@ widens the column to numbers.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, json_text
@@ -46,6 +46,21 @@ class Origin:
     dataflow: str
 
 
+@dataclass
+class Placement:
+    """Where the values of one row go.
+
+    Attributes:
+        columns: column -> value.
+        beyond: key of an attribute that the table has no column for -> value.
+        non_finite: column -> name of a value that is not finite.
+    """
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    beyond: dict[int, Any] = field(default_factory=dict)
+    non_finite: dict[str, str] = field(default_factory=dict)
+
+
 def kind_of(value: object) -> ColumnType:
     """The column type that a value asks for."""
     if isinstance(value, bool):
@@ -80,7 +95,7 @@ class Elements:
         non_finite: dict[str, str],
         origin: Origin,
         row_number: int = 0,
-    ) -> int:
+    ) -> Placement:
         """Insert one element.
 
         Args:
@@ -92,58 +107,51 @@ class Elements:
             row_number: among the rows of its event.
 
         Returns:
-            Its `element_id`.
+            Where its values went.
         """
-        columns, beyond, names = self.placed(data_set, values, non_finite, origin)
-        columns.update(
-            run_id=origin.run_id,
-            task_id=origin.task_id,
-            rank=origin.rank,
-            recorded_at=origin.recorded_at,
-            non_finite=json.dumps(names) if names else None,
-            relation=relation,
-            process_id=origin.process_id,
-            sequence=origin.sequence,
-            row_number=row_number,
-        )
+        placement = self.place(data_set, values, non_finite, origin)
+        columns = {
+            **placement.columns,
+            "run_id": origin.run_id,
+            "task_id": origin.task_id,
+            "rank": origin.rank,
+            "recorded_at": origin.recorded_at,
+            "non_finite": json.dumps(placement.non_finite) if placement.non_finite else None,
+            "relation": relation,
+            "process_id": origin.process_id,
+            "sequence": origin.sequence,
+            "row_number": row_number,
+        }
         cursor = self._connection.execute(self._statement(data_set.table, tuple(columns)), tuple(columns.values()))
-        element_id = cursor.lastrowid or 0
+        self.write_beyond(data_set, cursor.lastrowid or 0, placement)
+        return placement
+
+    def write_beyond(self, data_set: DataSet, element_id: int, placement: Placement) -> None:
+        """Write the values of an element that its table has no columns for."""
         self._connection.executemany(
-            "INSERT INTO element_value VALUES (?, ?, ?, ?)",
-            [(data_set.data_set_id, element_id, attribute_id, value) for attribute_id, value in beyond.items()],
+            "INSERT OR REPLACE INTO element_value VALUES (?, ?, ?, ?)",
+            [(data_set.data_set_id, element_id, attribute, value) for attribute, value in placement.beyond.items()],
         )
-        return element_id
 
-    def placed(
-        self, data_set: DataSet, values: dict[str, Any], non_finite: dict[str, str], origin: Origin
-    ) -> tuple[dict[str, Any], dict[int, Any], dict[str, str]]:
-        """Where the values of one row go.
-
-        Returns:
-            Column -> value; attribute key -> value for those beyond the table's columns; column -> name of a value
-            that is not finite.
-        """
-        columns: dict[str, Any] = {}
-        beyond: dict[int, Any] = {}
-        names: dict[str, str] = {}
+    def place(self, data_set: DataSet, values: dict[str, Any], non_finite: dict[str, str], origin: Origin) -> Placement:
+        """Find where the values of one row go; attributes that are new are made."""
+        placement = Placement()
         known = (data_set.attributes.get(name) for name in values)
         taken = {attribute.column for attribute in known if attribute and attribute.column}
         for name, raw in values.items():
             special = non_finite.get(name)
-            value = json_text(raw) if isinstance(raw, list | dict) else raw
-            kind = "number" if special else kind_of(value)
-            attribute = self._catalog.attribute(data_set, name, kind, taken)
+            value = None if special else (json_text(raw) if isinstance(raw, list | dict) else raw)
+            attribute = self._catalog.attribute(data_set, name, "number" if special else kind_of(value), taken)
             if attribute.column:
                 taken.add(attribute.column)
             if special:
-                names[attribute.column or attribute.name] = special
-                value = None
+                placement.non_finite[attribute.column or attribute.name] = special
             target, stored = self._fit(data_set, attribute, value, origin)
             if target.column is None:
-                beyond[target.attribute_id] = stored
+                placement.beyond[target.attribute_id] = stored
             else:
-                columns[target.column] = stored
-        return columns, beyond, names
+                placement.columns[target.column] = stored
+        return placement
 
     def _fit(self, data_set: DataSet, attribute: Attribute, value: Any, origin: Origin) -> tuple[Attribute, Any]:
         """The attribute that takes a value, the given one or the text beside it, and the value as stored."""

@@ -29,9 +29,7 @@ SHORTEST_SLEEP, LONGEST_SLEEP = 0.1, 1.0
 SCHEMA_CHECK_SECONDS = 5.0
 
 
-def follow(
-    folder: StoreFolder, idle_seconds: float = IDLE_SECONDS, told: Callable[[int], None] | None = None
-) -> int:
+def follow(folder: StoreFolder, idle_seconds: float = IDLE_SECONDS, told: Callable[[int], None] | None = None) -> int:
     """Take in what is recorded until nothing is for a while, or until the store is no longer the same.
 
     Args:

@@ -17,8 +17,9 @@ from dnnprov.journal.reader import CHUNK_BYTES, read_chunks, read_header
 from dnnprov.model.events import RunEnded, SegmentClosed
 from dnnprov.store.archive import archive_segment
 from dnnprov.store.catalog import Catalog
-from dnnprov.store.event_rows import EventRows, Source, time_text
+from dnnprov.store.event_rows import EventRows
 from dnnprov.store.liveness import find_ended_runs, revive
+from dnnprov.store.source import Source, open_source, time_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,9 +133,7 @@ class Ingest:
         except Exception:  # noqa: BLE001 - what one event can raise is not known; the careful pass names it
             return self._take_whole(chunk, key, header, start, careful=True)
 
-    def _take_whole(
-        self, chunk: Chunk, key: str, header: SegmentOpened, start: int, *, careful: bool
-    ) -> int | None:
+    def _take_whole(self, chunk: Chunk, key: str, header: SegmentOpened, start: int, *, careful: bool) -> int | None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -160,7 +159,7 @@ class Ingest:
         self, chunk: Chunk, header: SegmentOpened, sequence: int, *, careful: bool
     ) -> tuple[int, int, bool]:
         """Number of events taken, number of the last one, and whether the segment is closed."""
-        source = self._rows.open_source(header)
+        source = open_source(self._connection, header)
         has_ended = is_closed = False
         num_events = faults = last_at = 0
         for line in chunk.lines:
@@ -234,4 +233,3 @@ class Ingest:
             "SELECT position, sequence, state FROM journal_position WHERE segment = ?", (key,)
         ).fetchone()
         return Position(*row) if row else Position()
-

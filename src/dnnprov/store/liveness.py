@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from dnnprov.errors import JournalError
 from dnnprov.journal.reader import is_process_gone, read_chunks, read_header
-from dnnprov.store.event_rows import end_run
+from dnnprov.store.run_rows import end_run
 
 if TYPE_CHECKING:
     import sqlite3
 
     from dnnprov.journal.folder import StoreFolder
     from dnnprov.model.events import SegmentOpened
-    from dnnprov.store.event_rows import Source
+    from dnnprov.store.source import Source
 
 STALE_SECONDS = 90.0
 """Nine heartbeats: a process on another machine that was silent for so long counts as gone."""
@@ -27,9 +27,7 @@ STALE_SECONDS = 90.0
 CRASH_REASON = "the process ended without a word"
 
 
-def find_ended_runs(
-    connection: sqlite3.Connection, folder: StoreFolder, headers: dict[str, SegmentOpened]
-) -> None:
+def find_ended_runs(connection: sqlite3.Connection, folder: StoreFolder, headers: dict[str, SegmentOpened]) -> None:
     """Mark runs as crashed whose processes are all gone.
 
     Args:
@@ -107,9 +105,7 @@ def _mark_crashed(
                     "INSERT INTO problem (run_id, kind, detail, recorded_at) VALUES (?, 'torn_event', ?, ?)",
                     (run_id, f"the last {torn} bytes of segment {process} are half an event", heartbeat_at),
                 )
-            connection.execute(
-                "UPDATE journal_position SET state = 'gone' WHERE segment = ?", (f"{uid}/{process}",)
-            )
+            connection.execute("UPDATE journal_position SET state = 'gone' WHERE segment = ?", (f"{uid}/{process}",))
         (status,) = connection.execute("SELECT status FROM run WHERE run_id = ?", (run_id,)).fetchone()
         if status == "running":
             end_run(connection, run_id, "crashed", heartbeat_at, CRASH_REASON)

@@ -106,9 +106,7 @@ class Metrics:
                 repetition = self._supersede(series, step, (run_id, name, rank))
             else:
                 series.last_step = step
-            self._rows.append(
-                (series.series_id, step, repetition, event.epoch, value, special, event.at // 1000)
-            )
+            self._rows.append((series.series_id, step, repetition, event.epoch, value, special, event.at // 1000))
             if not repetition:
                 self.add(run_id, "batch", name, rank, value, special, event.epoch)
 

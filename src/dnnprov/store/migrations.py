@@ -50,7 +50,7 @@ def migrate(connection: sqlite3.Connection, place: str) -> None:
         if found == 0:
             _create(connection)
         elif found != SCHEMA_VERSION:
-            raise SchemaVersionError(place, found, SCHEMA_VERSION)
+            raise SchemaVersionError(place, found, SCHEMA_VERSION)  # noqa: TRY301 - the transaction ends first
     except BaseException:
         connection.execute("ROLLBACK")
         raise

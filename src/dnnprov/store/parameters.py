@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from dnnprov.store.catalog import Catalog
-    from dnnprov.store.elements import Elements, Origin
+    from dnnprov.store.elements import Elements, Origin, Placement
 
 
 class Parameters:
@@ -50,28 +50,25 @@ class Parameters:
         row = dict(zip((column[0] for column in cursor.description), found, strict=True))
         if row["task_id"] is not None and origin.task_id not in (None, row["task_id"]):
             return False
-        columns, beyond, names = self._elements.placed(data_set, values, non_finite, origin)
-        known_names: dict[str, str] = json.loads(row["non_finite"]) if row["non_finite"] else {}
-        if any(_differs(column, value, row, names, known_names) for column, value in columns.items()):
+        placement = self._elements.place(data_set, values, non_finite, origin)
+        names: dict[str, str] = json.loads(row["non_finite"]) if row["non_finite"] else {}
+        if any(_differs(column, value, row, placement, names) for column, value in placement.columns.items()):
             return False
-        columns = {column: value for column, value in columns.items() if value is not None}
+        columns = {column: value for column, value in placement.columns.items() if value is not None}
         columns["task_id"] = row["task_id"] if row["task_id"] is not None else origin.task_id
-        columns["non_finite"] = json.dumps({**known_names, **names}) if known_names or names else None
+        names.update(placement.non_finite)
+        columns["non_finite"] = json.dumps(names) if names else None
         settings = ", ".join(f"{quoted(column)} = ?" for column in columns)
         self._connection.execute(
             f"UPDATE {table} SET {settings} WHERE element_id = ?", (*columns.values(), row["element_id"])
         )
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO element_value VALUES (?, ?, ?, ?)",
-            [(data_set.data_set_id, row["element_id"], key, value) for key, value in beyond.items()],
-        )
+        self._elements.write_beyond(data_set, row["element_id"], placement)
         return True
 
 
-def _differs(
-    column: str, value: Any, row: dict[str, Any], names: dict[str, str], known_names: dict[str, str]
-) -> bool:
-    known, known_name = row.get(column), known_names.get(column)
+def _differs(column: str, value: Any, row: dict[str, Any], placement: Placement, names: dict[str, str]) -> bool:
+    """Whether a value is another one than the row has; a row that has none yet agrees with any."""
+    known, known_name = row.get(column), names.get(column)
     if known is None and known_name is None:
         return False
-    return (known, known_name) != (value, names.get(column))
+    return (known, known_name) != (value, placement.non_finite.get(column))

@@ -6,6 +6,7 @@ answer is given. People's own SQL runs under an authorizer, a time-out and a row
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ _PROGRESS_INSTRUCTIONS = 10_000
 
 _UNWRITABLE = ("attempt to write", "unable to open", "database is locked", "disk I/O", "database or disk is full")
 """How SQLite says that a database cannot be written here, which leaves reading."""
+
+_QUESTION = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values|explain)\b", re.IGNORECASE | re.DOTALL)
+"""How SQL that asks begins: comments, then one of four words."""
 
 _READING_ACTIONS = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -136,6 +140,8 @@ class SqliteStore:
             QueryTimeoutError: it ran too long.
             QueryError: SQLite refused it.
         """
+        if not _QUESTION.match(sql):
+            raise QueryRefusedError(f"{_shown(sql)} is no question; only SELECT (or WITH ... SELECT) is answered")
         until = time.monotonic() + timeout_seconds
         refused: list[str] = []
         reader = self._reader
@@ -143,8 +149,6 @@ class SqliteStore:
         reader.set_progress_handler(lambda: time.monotonic() > until, _PROGRESS_INSTRUCTIONS)
         try:
             cursor = reader.execute(sql, parameters)
-            if cursor.description is None:
-                raise QueryRefusedError(f"{_shown(sql)} is no question; only SELECT (or WITH ... SELECT) is answered")
             rows = cursor.fetchmany(max_rows + 1)
         except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
             if refused or "readonly" in str(error):

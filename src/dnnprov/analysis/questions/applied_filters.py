@@ -21,28 +21,28 @@ MAX_DISTANCE = 1000
 
 
 def applied_filters(schema: RecordedSchema, runs: str) -> str:
-    """Common table expressions (recursive) that end in `filtered`: run_id, filter_name, where anything was applied.
+    """Common table expressions (recursive) that end in `filtered`: run_id and filter_name of each run.
 
     The names stand in lineage order: the task farthest from the training first, its own in the order recorded. A
     filter that a resumed run applied again counts once.
 
     Args:
         schema: names the data sets with an attribute filter_name.
-        runs: name of a table expression with a column run_id.
+        runs: name of a table expression with a column run_id, each once.
     """
     tags = ", ".join(f"'{tag}'" for tag in sorted(TRAINING_TAGS))
     return f"""
 training_task AS (
     SELECT t.run_id, t.task_id, t.rank, MIN(t.rank) OVER (PARTITION BY t.run_id) AS lowest_rank
     FROM {runs} AS c
-    JOIN task AS t ON t.run_id = c.run_id
-    WHERE LOWER(t.tag) IN ({tags})
+    CROSS JOIN task AS t
+    WHERE t.run_id = c.run_id AND (LOWER(t.tag) IN ({tags})
        OR ((t.transformation_id IS NULL OR t.transformation_id IN (  -- the plan spares a look at every epoch
                 SELECT g.transformation_id FROM transformation_data_set AS g
                 JOIN data_set AS s ON s.data_set_id = g.data_set_id
                 WHERE s.table_name = 'otrainingmodel' AND g.relation = 'generated'))
            AND EXISTS (SELECT 1 FROM otrainingmodel AS o
-                       WHERE o.run_id = t.run_id AND o.task_id = t.task_id AND o.relation = 'generated'))
+                       WHERE o.run_id = t.run_id AND o.task_id = t.task_id AND o.relation = 'generated')))
 ),
 ancestor (run_id, task_id, distance) AS (
     SELECT t.run_id, d.depends_on_task_id, 1
@@ -77,7 +77,10 @@ listed AS (
     WHERE n.attempt = n.last_attempt
 ),
 filtered AS (
-    SELECT run_id, filter_name FROM listed WHERE number = 1
+    SELECT e.run_id, COALESCE(MAX(e.filter_name), '{NO_FILTER}') AS filter_name
+    FROM (SELECT run_id, CAST(NULL AS TEXT) AS filter_name FROM {runs}
+          UNION ALL SELECT run_id, filter_name FROM listed WHERE number = 1) AS e
+    GROUP BY e.run_id
 )"""
 
 
@@ -85,10 +88,10 @@ def _generated_names(schema: RecordedSchema) -> str:
     """What the tasks of `lineage` generated in any data set with a filter name."""
     selects = []
     for table, columns in schema.filters.items():
-        texts = [f"CAST(e.{column} AS TEXT)" for column in columns]
+        texts = [f"CAST(v.{column} AS TEXT)" for column in columns]
         name = texts[0] if len(texts) == 1 else f"COALESCE({', '.join(texts)})"
         selects.append(f"""
-    SELECT l.run_id, l.distance, {name} AS filter_name, e.process_id, e.sequence, e.row_number
-    FROM lineage AS l JOIN {quoted(table)} AS e ON e.run_id = l.recorded_in AND e.task_id = l.task_id
-    WHERE e.relation = 'generated'""")
+    SELECT l.run_id, l.distance, {name} AS filter_name, v.process_id, v.sequence, v.row_number
+    FROM lineage AS l CROSS JOIN {quoted(table)} AS v
+    WHERE v.run_id = l.recorded_in AND v.task_id = l.task_id AND v.relation = 'generated'""")
     return "\n    UNION ALL".join(selects)

@@ -30,10 +30,11 @@ epoch_row AS (
                ORDER BY CASE WHEN o.loss IS NOT NULL OR {mentions("o", "loss")} THEN 0 ELSE 1 END,
                         p.attempt DESC, o.process_id DESC, o.sequence DESC, o.row_number DESC) AS part
     FROM {runs} AS c
-    JOIN otrainingmodel AS o ON o.run_id = c.run_id AND o.relation = 'generated'
+    CROSS JOIN otrainingmodel AS o
     JOIN process AS p ON p.process_id = o.process_id
     JOIN run AS r ON r.run_id = o.run_id
     LEFT JOIN task AS t ON t.task_id = o.task_id
+    WHERE o.run_id = c.run_id AND o.relation = 'generated'
 ),
 timed AS (
     SELECT e.*,

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _FROM_SERIES = """
     SELECT m.value AS value, m.non_finite AS non_finite, 1 AS source, 0 AS attempt,
            0 AS task_sequence, m.step AS sequence, 0 AS row_number
-    FROM chosen AS c JOIN metric AS m ON m.run_id = c.run_id
-    WHERE m.name = :metric AND m.epoch = :epoch
+    FROM chosen AS c CROSS JOIN metric AS m
+    WHERE m.run_id = c.run_id AND m.name = :metric AND m.epoch = :epoch
       AND m.rank = (SELECT MIN(s.rank) FROM metric_series AS s WHERE s.run_id = c.run_id AND s.name = :metric)"""
 
 
@@ -31,10 +31,11 @@ def _from_epochs(column: str) -> str:
     SELECT o.{quoted(column)} AS value, o.non_finite AS non_finite, 0 AS source, p.attempt AS attempt,
            COALESCE(t.sequence, -1) AS task_sequence, o.sequence AS sequence, o.row_number AS row_number
     FROM chosen AS c
-    JOIN otrainingmodel AS o ON o.run_id = c.run_id AND o.relation = 'generated'
+    CROSS JOIN otrainingmodel AS o
     JOIN process AS p ON p.process_id = o.process_id
     LEFT JOIN task AS t ON t.task_id = o.task_id
-    WHERE o.epoch = :epoch AND (o.{quoted(column)} IS NOT NULL OR {mentions("o", column)})
+    WHERE o.run_id = c.run_id AND o.relation = 'generated' AND o.epoch = :epoch
+      AND (o.{quoted(column)} IS NOT NULL OR {mentions("o", column)})
       AND o.rank = (SELECT MIN(x.rank) FROM otrainingmodel AS x WHERE x.run_id = c.run_id AND x.relation = 'generated')
     UNION ALL"""
 

@@ -25,9 +25,10 @@ layer AS (
     SELECT c.run, l.*,
            DENSE_RANK() OVER (ORDER BY l.rank, p.attempt DESC, t.sequence DESC NULLS LAST) AS recency
     FROM chosen AS c
-    JOIN ilayers AS l ON l.run_id = c.run_id
+    CROSS JOIN ilayers AS l
     JOIN process AS p ON p.process_id = l.process_id
     LEFT JOIN task AS t ON t.task_id = l.task_id
+    WHERE l.run_id = c.run_id
 )
 SELECT run, position, name, type, value, activation, num_parameters
 FROM layer WHERE recency = 1

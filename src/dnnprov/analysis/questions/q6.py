@@ -29,18 +29,19 @@ adaptation AS (           -- the paper's oAdaptation has no attribute: it adapts
            MIN(o.rank) OVER (PARTITION BY o.run_id) AS lowest_rank,
            MAX(p.attempt) OVER (PARTITION BY o.run_id, o.rank, o.epoch, o.step) AS last_attempt
     FROM best AS b
-    JOIN oadaptation AS o ON o.run_id = b.run_id AND o.relation = 'generated'
+    CROSS JOIN oadaptation AS o
     JOIN process AS p ON p.process_id = o.process_id
-    WHERE LOWER(COALESCE(o.attribute, '{LEARNING_RATE}')) = '{LEARNING_RATE}'
+    WHERE o.run_id = b.run_id AND o.relation = 'generated'
+      AND LOWER(COALESCE(o.attribute, '{LEARNING_RATE}')) = '{LEARNING_RATE}'
 )
-SELECT b.run, CASE WHEN o.element_id IS NULL THEN 0 ELSE 1 END AS adapted, o.epoch,
-       COALESCE(o.technique, (SELECT MIN(i.technique) FROM iadaptation AS i
-                              WHERE i.run_id = o.run_id AND i.task_id = o.task_id)) AS technique,
-       o.old_value, o.new_value, b.accuracy, o.non_finite
+SELECT b.run, CASE WHEN a.element_id IS NULL THEN 0 ELSE 1 END AS adapted, a.epoch,
+       COALESCE(a.technique, (SELECT MIN(i.technique) FROM iadaptation AS i
+                              WHERE i.run_id = a.run_id AND i.task_id = a.task_id)) AS technique,
+       a.old_value, a.new_value, b.accuracy, a.non_finite
 FROM best AS b
-LEFT JOIN adaptation AS o ON o.run_id = b.run_id AND o.rank = o.lowest_rank
-    AND (o.epoch IS NULL OR o.attempt = o.last_attempt)
-ORDER BY o.epoch NULLS LAST, o.step NULLS LAST, o.attempt, o.process_id, o.sequence, o.row_number"""
+LEFT JOIN adaptation AS a ON a.run_id = b.run_id AND a.rank = a.lowest_rank
+    AND (a.epoch IS NULL OR a.attempt = a.last_attempt)
+ORDER BY a.epoch NULLS LAST, a.step NULLS LAST, a.attempt, a.process_id, a.sequence, a.row_number"""
     non_finite = {"old_value": "old_value", "new_value": "new_value"}
     return Statement(sql, {"dataflow": arguments["dataflow"]}, non_finite=non_finite)
 

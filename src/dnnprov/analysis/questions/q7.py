@@ -11,7 +11,6 @@ from dnnprov.analysis.questions.applied_filters import applied_filters
 from dnnprov.analysis.questions.base import Parameter, Question, Statement
 from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
 from dnnprov.analysis.questions.sql_text import TEXT_LIST
-from dnnprov.model.training import NO_FILTER
 
 if TYPE_CHECKING:
     from dnnprov.analysis.questions.base import Arguments
@@ -24,7 +23,7 @@ TOLERANCE = 1e-6
 def _state(schema: RecordedSchema, arguments: Arguments) -> Statement:
     sql = f"""
 WITH RECURSIVE asked AS (
-    SELECT r.run_id, COALESCE(r.name, r.uid) AS run, r.started_at
+    SELECT r.run_id
     FROM dataflow AS d
     JOIN run AS r ON r.dataflow_id = d.dataflow_id
     {join_hyperparameters("r.run_id")}
@@ -36,8 +35,8 @@ WITH RECURSIVE asked AS (
                              OR (l.rate IS NULL AND l.value = :dropout_text))))
 ),{applied_filters(schema, "asked")},
 answered AS (
-    SELECT COALESCE(f.filter_name, '{NO_FILTER}') AS filter_name, a.run, a.started_at, a.run_id
-    FROM asked AS a LEFT JOIN filtered AS f ON f.run_id = a.run_id
+    SELECT f.filter_name, COALESCE(r.name, r.uid) AS run, r.started_at, r.run_id
+    FROM filtered AS f CROSS JOIN run AS r WHERE r.run_id = f.run_id
 ),
 running_list AS (
     SELECT filter_name,

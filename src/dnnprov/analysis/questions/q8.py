@@ -11,7 +11,6 @@ from dnnprov.analysis.questions.applied_filters import applied_filters
 from dnnprov.analysis.questions.base import Question, Statement
 from dnnprov.analysis.questions.epoch_rows import epoch_rows
 from dnnprov.analysis.ranking import RANKING
-from dnnprov.model.training import NO_FILTER
 
 if TYPE_CHECKING:
     from dnnprov.analysis.questions.base import Arguments
@@ -29,9 +28,9 @@ extreme AS (
 asked AS (
     SELECT DISTINCT run_id FROM extreme
 ),{applied_filters(schema, "asked")},{epoch_rows("asked")}
-SELECT x.which, x.run, COALESCE(f.filter_name, '{NO_FILTER}') AS filter_name, x.accuracy, x.accuracy_source,
+SELECT x.which, x.run, f.filter_name, x.accuracy, x.accuracy_source,
        (SELECT COUNT(e.epoch) FROM done AS e WHERE e.run_id = x.run_id) AS num_epochs
-FROM extreme AS x LEFT JOIN filtered AS f ON f.run_id = x.run_id
+FROM extreme AS x JOIN filtered AS f ON f.run_id = x.run_id
 ORDER BY x.position"""
     return Statement(sql, {"dataflow": arguments["dataflow"]})
 

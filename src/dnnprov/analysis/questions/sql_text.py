@@ -1,5 +1,8 @@
 """The few places where SQL is not the same on both engines, and how values are written into it.
 
+A CROSS JOIN with its condition under WHERE is a JOIN of which SQLite keeps the order: it looks up the rows of the few
+runs that are asked for, where it might read a large table from end to end.
+
 Everything else in `questions` is SQL that SQLite 3.40 and PostgreSQL 15 both take. For PostgreSQL, `seconds_between`
 is EXTRACT(EPOCH FROM ...) and `TEXT_LIST` is string_agg.
 """

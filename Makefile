@@ -1,0 +1,56 @@
+# Everything starts here: `make demo` shows what dnnprov does, `make test` tests it. Each makes its own virtual
+# environment beside this file; nothing is installed anywhere else.
+
+PYTHON ?= python3
+DEMO := .venv-demo
+TEST := .venv-test
+OUTPUT ?= demo-output
+ROUNDS ?= 200
+
+.PHONY: help demo test check format kill-rounds clean
+
+help:
+	@echo "make demo         train AlexNet on flower photos and ask its provenance (some minutes)"
+	@echo "make test         run every test"
+	@echo "make check        format, lint, types, import contracts and every test, as CI does"
+	@echo "make format       let ruff format and mend what it can"
+	@echo "make kill-rounds  kill $(ROUNDS) recording processes and count what is in the database"
+	@echo "make clean        remove what these commands made"
+
+demo: $(DEMO)/ready
+	$(DEMO)/bin/python examples/alexnet_flowers17.py --output $(OUTPUT) $(DEMO_OPTIONS)
+
+test: $(TEST)/ready
+	$(TEST)/bin/python -m pytest
+
+check: $(TEST)/ready
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/mypy
+	$(TEST)/bin/lint-imports
+	$(TEST)/bin/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+format: $(TEST)/ready
+	$(TEST)/bin/ruff format .
+	$(TEST)/bin/ruff check --fix .
+
+kill-rounds: $(TEST)/ready
+	$(TEST)/bin/python tests/kill_rounds.py $(ROUNDS)
+
+clean:
+	rm -rf $(DEMO) $(TEST) $(OUTPUT) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+# pip must know dependency groups (25.1), which the pip of an older Python does not.
+$(DEMO)/ready: pyproject.toml
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(DEMO)/bin/python -m pip install --quiet --editable ".[prov]" --group demo
+	touch $@
+
+# torch by itself and first, so that no other package asks for a newer one.
+$(TEST)/ready: pyproject.toml
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(TEST)/bin/python -m pip install --quiet torch==2.13.0
+	$(TEST)/bin/python -m pip install --quiet --editable ".[prov,pandas]" --group demo --group test --group check
+	touch $@

@@ -1,0 +1,104 @@
+"""Where events come from: the segment whose events are taken in, and the rows that its references mean.
+
+The segments of one run may be taken in in any order, so what a reference means may not be there yet: then a row is
+made for it, which its own event fills in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from dnnprov.model import events
+
+
+@dataclass
+class Source:
+    """The segment whose events are taken in.
+
+    Attributes:
+        header: its first event.
+        run_id, process_id: keys.
+        dataflow_id: `None` while the run's own process was not heard.
+        dataflow: its tag, for messages.
+    """
+
+    header: events.SegmentOpened
+    run_id: int
+    process_id: int
+    dataflow_id: int | None
+    dataflow: str
+
+
+def time_text(microseconds: int) -> str:
+    """ISO 8601 UTC with Z, of microseconds since 1970."""
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) -> Source:
+    """The keys of a segment's run and process, made where there are none."""
+    connection.execute(
+        "INSERT INTO run (uid, status, heartbeat_at) VALUES (?, 'running', ?) ON CONFLICT DO NOTHING",
+        (header.run, time_text(header.at)),
+    )
+    run_id, dataflow_id, dataflow = connection.execute(
+        "SELECT r.run_id, r.dataflow_id, COALESCE(d.tag, '') FROM run AS r"
+        " LEFT JOIN dataflow AS d ON d.dataflow_id = r.dataflow_id WHERE r.uid = ?",
+        (header.run,),
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO process (run_id, name, rank, attempt, host, pid, forked_from, started_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, name) DO UPDATE SET rank = excluded.rank,"
+        " attempt = excluded.attempt, host = excluded.host, pid = excluded.pid,"
+        " forked_from = excluded.forked_from, started_at = excluded.started_at",
+        (run_id, header.process, header.rank, header.attempt, header.host, header.pid, header.forked_from,
+         time_text(header.at)),
+    )  # fmt: skip
+    (process_id,) = connection.execute(
+        "SELECT process_id FROM process WHERE run_id = ? AND name = ?", (run_id, header.process)
+    ).fetchone()
+    return Source(header, run_id, process_id, dataflow_id, dataflow)
+
+
+def find_place(
+    connection: sqlite3.Connection, reference: events.Reference | None, source: Source
+) -> tuple[int, int] | None:
+    """Process key and sequence that a reference means."""
+    if reference is None:
+        return None
+    if isinstance(reference, int):
+        return source.process_id, reference
+    process, _, sequence = reference.rpartition(":")
+    if not sequence.isdecimal():
+        return None
+    connection.execute(  # its segment may be taken in later than this one, which then fills this in
+        "INSERT INTO process (run_id, name, rank, attempt) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING",
+        (source.run_id, process, source.header.rank),
+    )
+    found = connection.execute(
+        "SELECT process_id FROM process WHERE run_id = ? AND name = ?", (source.run_id, process)
+    ).fetchone()
+    return found[0], int(sequence)
+
+
+def find_task(
+    connection: sqlite3.Connection, reference: events.Reference | None, source: Source
+) -> tuple[int, int | None] | None:
+    """Keys of the task and transformation that a reference means; `None` where it is not known."""
+    place = find_place(connection, reference, source)
+    if place is None:
+        return None
+    if place[0] != source.process_id:
+        connection.execute(  # likewise
+            "INSERT INTO task (run_id, tag, status, rank, process_id, sequence) VALUES (?, '', 'running', ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            (source.run_id, source.header.rank, *place),
+        )
+    found = connection.execute(
+        "SELECT task_id, transformation_id FROM task WHERE process_id = ? AND sequence = ?", place
+    ).fetchone()
+    return tuple(found) if found else None

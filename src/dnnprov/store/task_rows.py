@@ -1,0 +1,83 @@
+"""What the events of tasks and files do to the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnnprov.model.training import TRAINING_TAGS
+from dnnprov.store.source import find_place, find_task, time_text
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from dnnprov.model import events
+    from dnnprov.store.catalog import Catalog
+    from dnnprov.store.source import Source
+
+
+class TaskRows:
+    """Takes the events of tasks and files.
+
+    Args:
+        connection: that rows are written through.
+        catalog: of names.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, catalog: Catalog) -> None:
+        self._connection = connection
+        self._catalog = catalog
+
+    def begin(self, event: events.TaskBegan, source: Source) -> None:
+        """A task began, after others."""
+        transformation_id = None
+        if source.dataflow_id is not None:
+            transformation_id = self._catalog.transformation(source.dataflow_id, event.tag, source.run_id)
+            if event.tag.lower() in TRAINING_TAGS:  # the run's own row, which no event of the task names
+                parameters = self._catalog.data_set("iTrainingModel")
+                self._catalog.link(source.dataflow_id, transformation_id, parameters, "used", source.run_id)
+        self._connection.execute(
+            "INSERT INTO task (run_id, transformation_id, tag, status, started_at, rank, process_id, sequence)"
+            " VALUES (?, ?, ?, 'running', ?, ?, ?, ?) ON CONFLICT (process_id, sequence) DO UPDATE SET"
+            " transformation_id = excluded.transformation_id, tag = excluded.tag, started_at = excluded.started_at",
+            (source.run_id, transformation_id, event.tag, time_text(event.at), source.header.rank, source.process_id,
+             event.seq),
+        )  # fmt: skip
+        (task_id,) = self._connection.execute(
+            "SELECT task_id FROM task WHERE process_id = ? AND sequence = ?", (source.process_id, event.seq)
+        ).fetchone()
+        for reference in event.after:
+            before = find_task(self._connection, reference, source)
+            if before is None:
+                continue
+            self._connection.execute("INSERT OR IGNORE INTO task_dependency VALUES (?, ?)", (task_id, before[0]))
+            if source.dataflow_id is not None and transformation_id is not None and before[1] is not None:
+                self._catalog.depend(source.dataflow_id, before[1], transformation_id, source.run_id)
+
+    def end(self, event: events.TaskEnded, source: Source) -> None:
+        """A task ended."""
+        task = find_task(self._connection, event.task, source)
+        if task is not None:
+            self._connection.execute(
+                "UPDATE task SET status = ?, ended_at = ?, exit_reason = ? WHERE task_id = ?",
+                (event.status, time_text(event.at), event.reason, task[0]),
+            )
+
+    def record_file(self, event: events.FileRecorded, source: Source) -> None:
+        """A file was used or generated."""
+        task = find_task(self._connection, event.task, source)
+        self._connection.execute(
+            "INSERT INTO file (run_id, task_id, relation, path, role, size, modified_at, recorded_at, process_id,"
+            " sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (source.run_id, task[0] if task else None, event.relation, event.path, event.role, event.size,
+             time_text(event.modified) if event.modified is not None else None, time_text(event.at),
+             source.process_id, event.seq),
+        )  # fmt: skip
+
+    def hash_file(self, event: events.FileHashed, source: Source) -> None:
+        """The hash of a file came, or why there is none."""
+        place = find_place(self._connection, event.file, source)
+        if place is not None:
+            self._connection.execute(
+                "UPDATE file SET sha256 = ?, note = ? WHERE process_id = ? AND sequence = ?",
+                (event.sha256, event.reason, *place),
+            )
