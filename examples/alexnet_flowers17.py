@@ -49,7 +49,7 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     os.environ["DNNPROV_STORE"] = str(store)
 
-    data = load_flowers(options.size)
+    data = load_flowers(options.size, allow_download=options.download)
     console.print(
         f"{data.name}: {len(data.train.labels)} images to train, {len(data.validation.labels)} to validate, "
         f"{len(data.test.labels)} to test; provenance goes to {store}\n",
@@ -69,8 +69,12 @@ def main() -> None:
     console.print(f"\nAsk more: {command} --store {store} runs", soft_wrap=True)
 
 
-def train(settings: Settings, data: LabelledImages, options: argparse.Namespace, cost: Cost, tick: Any) -> None:
-    """One training: a run with Filters (where there is one), Training, Adaptation and Testing as tasks."""
+def train(settings: Settings, data: LabelledImages, options: argparse.Namespace, cost: Cost, tick: Any) -> Any:
+    """One training: a run with Filters (where there is one), Training, Adaptation and Testing as tasks.
+
+    Returns:
+        What Keras's `fit` returns.
+    """
     import keras
 
     from alexnet import build_alexnet
@@ -102,7 +106,7 @@ def train(settings: Settings, data: LabelledImages, options: argparse.Namespace,
         )
         provenance = cost.watched(dnnprov.keras.ProvenanceCallback(DATAFLOW, run=run, after=filters))
         with cost.training():
-            model.fit(
+            history = model.fit(
                 data.train.images,
                 data.train.labels,
                 epochs=options.epochs,
@@ -122,6 +126,7 @@ def train(settings: Settings, data: LabelledImages, options: argparse.Namespace,
         with cost.timed():
             cost.count_threads()
             run.finish()
+    return history
 
 
 def make_optimizer(settings: Settings) -> Any:
@@ -207,7 +212,7 @@ def train_progress(console: Console) -> Progress:
     )
 
 
-def read_options() -> argparse.Namespace:
+def read_options(arguments: list[str] | None = None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="AlexNet on Oxford Flowers 17, with provenance")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="of each training")
@@ -218,7 +223,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, default=Path("demo-output"), help="folder for store, models and pictures"
     )
-    options = parser.parse_args()
+    parser.add_argument("--no-download", dest="download", action="store_false", help="without photos, take digits")
+    options = parser.parse_args(arguments)
     for name in ("epochs", "runs", "size"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} is {getattr(options, name)}; expected at least 1")

@@ -75,7 +75,9 @@ class Clock:
 
     def __init__(self, monkeypatch: Any) -> None:
         self.now = START
-        monkeypatch.setattr("dnnprov.journal.writer.time", SimpleNamespace(time_ns=lambda: round(self.now * 1e6) * 1000))
+        monkeypatch.setattr(
+            "dnnprov.journal.writer.time", SimpleNamespace(time_ns=lambda: round(self.now * 1e6) * 1000)
+        )
         monkeypatch.setattr("dnnprov.capture.run.environment", EnvironmentRecorded)  # to look at it takes long
 
 
@@ -211,4 +213,3 @@ run_plans = st.builds(
     noise_rank=st.booleans(),
     name=st.sampled_from(["", "", "same"]),
 )
-

@@ -40,7 +40,9 @@ def change_database(store, *statements):
 def test_the_words_and_classes_are_those_of_the_papers_tables():
     assert list(QUESTIONS) == ["Q1", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "Q8"]
     assert [q.question_class for q in QUESTIONS.values()] == ["C1", "C1", "C1", "C2", "C2", "C3", "C4", "C4"]
-    assert QUESTIONS["Q1"].text == "What is the loss value of epoch 10 of a specific training t' of a specific model m'?"
+    assert (
+        QUESTIONS["Q1"].text == "What is the loss value of epoch 10 of a specific training t' of a specific model m'?"
+    )
     assert QUESTIONS["Q7"].text == "What filter was applied to model m' when the dropout value was 0.4?"
 
 
@@ -55,7 +57,9 @@ def test_the_answers_columns_are_those_of_the_contract_with_and_without_rows(clo
     asked = QUESTIONS[f"Q{number}"]
     record([RunPlan()], clock)
     assert tuple(ask(asked.id).columns) == asked.columns
-    plan = run_tested(0.5, params={"dropout": 0.4}, epochs=(Epoch(10, {"loss": 1.0}),), layers=({"position": 0, "name": "c"},))
+    plan = run_tested(
+        0.5, params={"dropout": 0.4}, epochs=(Epoch(10, {"loss": 1.0}),), layers=({"position": 0, "name": "c"},)
+    )
     record([plan], clock)
     found = ask(asked.id)
     assert len(found) == (2 if number == 8 else 1)
@@ -140,7 +144,10 @@ def test_q2_takes_the_latest_run_with_layers_and_of_two_trainings_the_last(store
     with dnnprov.start_run("m") as run:
         for name in ("old", "new"):
             with run.task("Training") as training:
-                layers = [{"position": 2, "name": name, "type": "Dense"}, {"position": 1, "name": "c", "type": "Conv2D"}]
+                layers = [
+                    {"position": 2, "name": name, "type": "Dense"},
+                    {"position": 1, "name": "c", "type": "Conv2D"},
+                ]
                 training.record("iLayers", "used", layers)
     with dnnprov.start_run("m", name="without layers"):
         pass
@@ -221,7 +228,11 @@ def test_a_run_logged_batch_by_batch_is_ranked_by_its_best_batch(clock):
 
 
 def test_q5_shows_a_hyperparameter_where_any_listed_run_has_it(clock):
-    plans = [run_tested(0.5, params={"lr": 0.1}), run_tested(0.25, params={"run": "x", "weird name": True}), run_tested(0.1, params={"z": 1})]
+    plans = [
+        run_tested(0.5, params={"lr": 0.1}),
+        run_tested(0.25, params={"run": "x", "weird name": True}),
+        run_tested(0.1, params={"z": 1}),
+    ]
     record(plans, clock)
     found = ask("Q5", top=2)
     assert found.columns == ["rank", "run", "accuracy", "accuracy_source", "lr", "hyperparameter_run", "weird_name"]
@@ -229,7 +240,10 @@ def test_q5_shows_a_hyperparameter_where_any_listed_run_has_it(clock):
 
 
 def test_q5_gives_a_hyperparameter_that_is_not_finite_or_no_number(clock):
-    record([run_tested(0.5, params={"learning_rate": float("inf")}), run_tested(0.25, params={"learning_rate": "auto"})], clock)
+    record(
+        [run_tested(0.5, params={"learning_rate": float("inf")}), run_tested(0.25, params={"learning_rate": "auto"})],
+        clock,
+    )
     first, second = ask("Q5")
     assert first["learning_rate"] == math.inf
     assert second["learning_rate_text"] == "auto"
@@ -352,7 +366,9 @@ def test_a_store_without_dataflows_is_told_from_a_wrong_call(store):
 
 def test_a_question_that_compares_runs_takes_no_run(clock):
     record([run_tested(0.5)], clock)
-    with pytest.raises(UsageError, match=r"Q5 compares the runs of a dataflow; it takes no run, and got run='alexnet-1'"):
+    with pytest.raises(
+        UsageError, match=r"Q5 compares the runs of a dataflow; it takes no run, and got run='alexnet-1'"
+    ):
         ask("Q5", run="alexnet-1")
 
 
@@ -375,7 +391,9 @@ def test_arguments_that_cannot_be_meant_are_refused(clock, question_id, argument
 
 def test_the_sql_of_an_answer_can_be_pasted_and_answers_the_same(clock):
     hostile = "o'Brien'; DROP TABLE run; -- :dataflow :run"
-    training = Training((Epoch(10, {"loss": 1.0, "accuracy": 0.5}),), adaptations=(Adaptation("learning_rate", 0.2, 0.1, 3),))
+    training = Training(
+        (Epoch(10, {"loss": 1.0, "accuracy": 0.5}),), adaptations=(Adaptation("learning_rate", 0.2, 0.1, 3),)
+    )
     attempt = Attempt(filters=((hostile,),), trainings=(training,))
     plan = RunPlan(hostile, {"dropout": 0.4, "lr": 0.1}, (attempt,), layers=({"position": 0, "name": hostile},))
     record([plan], clock)

@@ -155,7 +155,7 @@ class History:
             columns, rows, was_cut = self.store.read_untrusted(
                 sql, parameters, timeout_seconds=timeout, max_rows=max_rows
             )
-        cut = f"only the first {limit:,} rows are shown; raise --limit (limit=) or narrow the query with WHERE"
+        cut = f"only the first {max_rows:,} rows are shown; raise --limit (limit=) or narrow the query with WHERE"
         return Result(columns, rows, sql, [*notes, cut] if was_cut else notes)
 
     @property

@@ -1,103 +1,69 @@
-"""Draws a picture with Graphviz, in the shapes and colours of the paper's Fig. 2 and of W3C PROV.
+"""Draws a picture, with the Graphviz engine that the wheel of `pygraphviz` brings; no program of the system is needed.
 
-Agents are orange pentagons, entities yellow ovals, activities blue rectangles, attributes notes. The engine comes with
-the wheel of `pygraphviz`; no program of the system is started.
+The engine works in a process of its own: a failed assertion in it ends that process, not a server; it is not made for
+threads; its layout may take for ever; and its complaints about fonts belong on nobody's stderr.
 """
 
 from __future__ import annotations
 
-import threading
-from html import escape
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from pygraphviz import AGraph
+import msgspec
 
-from dnnprov.export.picture import LARGE
+from dnnprov.errors import DnnprovError, MissingExtraError
+from dnnprov.export.picture import MAX_FINE
 
 if TYPE_CHECKING:
-    from dnnprov.export.picture import Node, Note, Picture
+    from dnnprov.export.picture import Picture
 
-FONT = "Helvetica"
+FINE_SECONDS = 15.0
+"""How long the better layout may take before the plain one is taken."""
 
-_STYLES = {
-    "agent": {"shape": "house", "fillcolor": "#FED37F", "color": "#C77700"},
-    "entity": {"shape": "ellipse", "fillcolor": "#FFFC87", "color": "#808080"},
-    "activity": {"shape": "box", "fillcolor": "#9FB1FC", "color": "#0000FF"},
-}
-_EDGE_COLORS = {
-    "used": "#8B0000",
-    "wasGeneratedBy": "#006400",
-    "wasDerivedFrom": "#555555",
-    "wasAssociatedWith": "#B26B00",
-    "actedOnBehalfOf": "#B26B00",
-}
-
-MAX_PIXELS = 8000
-"""Width and height that a bitmap is scaled down to; Graphviz draws 96 pixels an inch."""
-
-_engine = threading.Lock()  # Graphviz keeps state of its own for all threads
+PLAIN_SECONDS = 300.0
 
 
 def draw(picture: Picture, graphviz_format: str) -> bytes:
-    """The picture as a file of one of Graphviz's formats: `svg`, `png`, `pdf`."""
-    with _engine:
-        graph = _graph(picture)
-        if graphviz_format == "png":
-            graph.graph_attr["size"] = f"{MAX_PIXELS / 96},{MAX_PIXELS / 96}"
-        try:
-            return bytes(graph.draw(format=graphviz_format, prog="dot"))
-        finally:
-            graph.close()
+    """The picture as a file of one of Graphviz's formats: `svg`, `png`, `pdf`.
 
-
-def _graph(picture: Picture) -> AGraph:
-    """The graph; in a large one epochs stand side by side, since one below the other takes Graphviz minutes."""
-    graph = AGraph(strict=False, directed=True, name="run")
-    graph.graph_attr.update(
-        rankdir="BT", fontname=FONT, fontsize="16", labelloc="t", label=_html(f"<B>{_text(picture.title)}</B>"),
-        bgcolor="white", pad="0.3", nodesep="0.25", ranksep="0.5", newrank="true",
-    )
-    graph.node_attr.update(fontname=FONT, fontsize="11", style="filled", margin="0.1,0.05")
-    graph.edge_attr.update(fontname=FONT, fontsize="8", arrowsize="0.6")
-    is_large = len(picture.nodes) > LARGE
-    for node in picture.nodes:
-        graph.add_node(node.key, label=_node_label(node), **_STYLES[node.kind])
-    for edge in picture.edges:
-        color = _EDGE_COLORS.get(edge.relation, "#404040")
-        graph.add_edge(
-            edge.source, edge.target, label=f" {edge.relation} ", color=color, fontcolor=color,
-            constraint="false" if edge.is_back or (is_large and edge.relation == "wasDerivedFrom") else "true",
+    Raises:
+        MissingExtraError: `pygraphviz` is not installed.
+        DnnprovError: Graphviz failed.
+    """
+    if find_spec("pygraphviz") is None:
+        raise MissingExtraError("drawing a picture", "prov")
+    drawn = None
+    if len(picture.nodes) <= MAX_FINE:
+        drawn = _attempt(picture, graphviz_format, "fine", FINE_SECONDS)
+    if drawn is None or drawn.returncode:
+        drawn = _attempt(picture, graphviz_format, "plain", PLAIN_SECONDS)
+    if drawn is None:
+        raise DnnprovError(
+            f"Graphviz did not lay out {len(picture.nodes)} nodes in {PLAIN_SECONDS:g} s; export without --full"
         )
-    for number, note in enumerate(picture.notes):
-        _add_note(graph, f"note-{number}", note)
-    return graph
+    if drawn.returncode:
+        said = drawn.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise DnnprovError(f"Graphviz could not draw {len(picture.nodes)} nodes as {graphviz_format}: {said}")
+    return drawn.stdout
 
 
-def _add_note(graph: AGraph, key: str, note: Note) -> None:
-    rows = "".join(
-        f'<TR><TD ALIGN="LEFT">{_text(name)}</TD><TD ALIGN="LEFT">{_text(value)}</TD></TR>' for name, value in note.rows
-    )
-    graph.add_node(
-        key, label=_html(_table(rows, padding=1)), shape="note", fillcolor="#F7F7F7", color="#808080", fontsize="9"
-    )
-    graph.add_edge(key, note.of, style="dashed", color="#808080", arrowhead="none")
-
-
-def _node_label(node: Node) -> str:
-    if not node.lines:
-        return _html(f"<B>{_text(node.title)}</B>")
-    lines = "".join(f'<TR><TD><FONT POINT-SIZE="9">{_text(line)}</FONT></TD></TR>' for line in node.lines)
-    return _html(_table(f"<TR><TD><B>{_text(node.title)}</B></TD></TR>{lines}", padding=0))
-
-
-def _table(rows: str, padding: int) -> str:
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{padding}">{rows}</TABLE>'
-
-
-def _html(content: str) -> str:
-    return f"<{content}>"
-
-
-def _text(text: str) -> str:
-    """Text as content of an HTML-like label; an empty one would be refused."""
-    return escape(text) or " "
+def _attempt(
+    picture: Picture, graphviz_format: str, quality: str, seconds: float
+) -> subprocess.CompletedProcess[bytes] | None:
+    """One run of the engine; `None` where it took too long."""
+    command = [sys.executable, "-m", "dnnprov.export.graphviz_process", graphviz_format, quality]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        return subprocess.run(  # noqa: S603 - our own module
+            command,
+            input=msgspec.json.encode(picture),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        return None

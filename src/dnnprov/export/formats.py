@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnnprov.errors import MissingExtraError, UsageError
+from dnnprov.export.drawing import draw
 from dnnprov.export.folding import folded
 from dnnprov.export.run_reader import read_run
 
@@ -67,12 +68,8 @@ def _drawn(graphviz_format: str) -> Callable[[RunFacts], bytes]:
 
     def write(facts: RunFacts) -> bytes:
         document = _document(facts)
-        from dnnprov.export.picture import picture  # noqa: PLC0415 - `prov` is an extra
+        from dnnprov.export.arranging import picture  # noqa: PLC0415 - `prov` is an extra
 
-        try:
-            from dnnprov.export.drawing import draw  # noqa: PLC0415 - Graphviz is an extra
-        except ImportError as error:
-            raise MissingExtraError("drawing a picture", "prov") from error
         return draw(picture(document), graphviz_format)
 
     return write

@@ -45,9 +45,9 @@ training_task AS (
                        WHERE o.run_id = t.run_id AND o.task_id = t.task_id AND o.relation = 'generated')))
 ),
 ancestor (run_id, task_id, distance) AS (
-    SELECT t.run_id, d.depends_on_task_id, 1
-    FROM training_task AS t JOIN task_dependency AS d ON d.task_id = t.task_id
-    WHERE t.rank = t.lowest_rank
+    SELECT c.run_id, d.depends_on_task_id, 1
+    FROM training_task AS c JOIN task_dependency AS d ON d.task_id = c.task_id
+    WHERE c.rank = c.lowest_rank
     UNION
     SELECT a.run_id, d.depends_on_task_id, a.distance + 1
     FROM ancestor AS a JOIN task_dependency AS d ON d.task_id = a.task_id
