@@ -180,7 +180,6 @@ def export_best(console: Console, output: Path) -> None:
     for suffix in ("provn", "json", "svg", "png"):
         path = output / f"{best['run']}.prov.{suffix}" if suffix == "json" else output / f"{best['run']}.{suffix}"
         ask("export", best["run"], "-o", str(path))
-        console.print(f"  {path}")
 
 
 def ask(*arguments: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnnprov.capture.adaptation import Change as Change
     from dnnprov.capture.run import Run as Run
     from dnnprov.capture.run import active_run as active_run
-    from dnnprov.capture.run import start_run as start_run
+    from dnnprov.capture.start import start_run as start_run
     from dnnprov.capture.task import Task as Task
     from dnnprov.errors import DnnprovError as DnnprovError
 
@@ -33,7 +33,7 @@ _HOMES = {
     "active_run": ("dnnprov.capture.run", "active_run"),
     "keras": ("dnnprov.keras", ""),
     "open": ("dnnprov.analysis.history", "open_history"),
-    "start_run": ("dnnprov.capture.run", "start_run"),
+    "start_run": ("dnnprov.capture.start", "start_run"),
 }
 
 __all__ = [

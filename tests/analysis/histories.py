@@ -78,7 +78,7 @@ class Clock:
         monkeypatch.setattr(
             "dnnprov.journal.writer.time", SimpleNamespace(time_ns=lambda: round(self.now * 1e6) * 1000)
         )
-        monkeypatch.setattr("dnnprov.capture.run.environment", EnvironmentRecorded)  # to look at it takes long
+        monkeypatch.setattr("dnnprov.capture.start.environment", EnvironmentRecorded)  # to look at it takes long
 
 
 def record(plans: list[RunPlan], clock: Clock) -> list[RunPlan]:
@@ -100,8 +100,6 @@ def _record_run(plan: RunPlan, clock: Clock, start: float) -> RunPlan:
             for epoch, values in plan.batches:
                 run.log(epoch=epoch, **values)
         run.finish(plan.status)
-        with dnnprov.open() as history:
-            history.catch_up()  # as a follower does: what a later process of the run records comes after
     if plan.noise_rank:
         _record_noise(plan, uid)
     return replace(plan, name=name)

@@ -203,7 +203,7 @@ def q4(plans: list[RunPlan]) -> list[dict[str, Any]]:
 
 def q5(plans: list[RunPlan], top: int) -> list[dict[str, Any]]:
     source, listed = ranking(plans)[0], best_first(plans)[:top]
-    columns = [name for name in ("optimizer_name", "learning_rate", "dropout", "run")]
+    columns = ("optimizer_name", "learning_rate", "dropout", "run")
     shown = [name for name in columns if any(name in plan.params for plan, _ in listed)]
     return [
         {
@@ -239,9 +239,8 @@ def q7(plans: list[RunPlan], dropout: float) -> list[dict[str, Any]]:
     groups: dict[str, list[str]] = {}
     for plan in plans:
         rates = [plan.params.get("dropout", NOT_THERE)]
-        for layer in plan.layers if any(attempt.trainings for attempt in plan.attempts) else ():
-            if layer["type"].lower() == "dropout":
-                rates.append(layer.get("rate", float(layer.get("value", "nan"))))
+        layers = [layer for layer in plan.layers if layer["type"].lower() == "dropout"]
+        rates += [layer.get("rate", float(layer.get("value", "nan"))) for layer in layers]
         if any(abs(rate - dropout) <= 1e-6 * abs(dropout) for rate in rates):
             groups.setdefault(applied_filters(plan), []).append(plan.name)
     rows = [{"filter_name": name, "num_runs": len(runs), "runs": ", ".join(runs)} for name, runs in groups.items()]

@@ -4,9 +4,9 @@ import math
 import sqlite3
 
 import pytest
-from analysis.histories import Clock, RunPlan, record
 
 import dnnprov
+from analysis.histories import Clock, RunPlan, record
 from dnnprov.analysis.history import History, open_history
 from dnnprov.errors import (
     AmbiguousRunError,
@@ -19,6 +19,8 @@ from dnnprov.errors import (
     StoreNotFoundError,
     UsageError,
 )
+
+NAN = float("nan")
 
 
 @pytest.fixture
@@ -80,7 +82,10 @@ def test_runs_give_values_that_are_not_finite_as_floats(store):
         with run.task("Training") as training:
             training.log(epoch=1, loss=1.0)
             training.log(epoch=2, loss=float("-inf"))
-    with dnnprov.start_run("m", params={"learning_rate": 0.1}) as run, run.task("Training") as training:
+    with (
+        dnnprov.start_run("m", params={"learning_rate": 0.1, "momentum": NAN, "loss": NAN}) as run,
+        run.task("Training") as training,
+    ):
         training.log(epoch=1, loss=0.5)
     with dnnprov.open() as history:
         second, first = history.runs()
@@ -91,6 +96,7 @@ def test_runs_give_values_that_are_not_finite_as_floats(store):
         1,
     )
     assert (second["learning_rate"], second["loss"], second["diverged"]) == (0.1, 0.5, 0)
+    assert math.isnan(second["momentum"])
     assert first["accuracy"] is None
 
 
@@ -144,10 +150,10 @@ class ReadOnlyStore:
 
 
 def test_every_answer_of_a_store_that_cannot_be_written_says_as_of_when_it_is(history):
+    history.catch_up()
     history.store = ReadOnlyStore(history.store)
-    history.runs()
     answers = [history.runs(), history.ask("Q3", dataflow="m"), history.sql("SELECT 1"), history.run("m-1")]
-    assert [list(found.notes)[0] for found in answers] == ["answers are as of noon"] * 4
+    assert [next(iter(found.notes)) for found in answers] == ["answers are as of noon"] * 4
     assert history.catch_up() == ["answers are as of noon"]
 
 
@@ -175,6 +181,8 @@ def test_of_several_runs_of_one_name_the_latest_is_meant_and_a_note_says_so(hist
 
 
 def set_uids(store, *wanted):
+    with dnnprov.open() as history:
+        history.catch_up()
     connection = sqlite3.connect(store / "provenance.db")
     for number, uid in enumerate(wanted):
         connection.execute("UPDATE run SET uid = ? WHERE started_at = (SELECT DISTINCT started_at FROM run"

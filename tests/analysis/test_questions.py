@@ -4,12 +4,14 @@ import math
 import sqlite3
 
 import pytest
-from analysis.histories import Adaptation, Attempt, Clock, Epoch, RunPlan, Training, record
 
 import dnnprov
+from analysis.histories import Adaptation, Attempt, Clock, Epoch, RunPlan, Training, record
 from dnnprov.analysis.questions import QUESTIONS, question
 from dnnprov.analysis.questions.recorded_schema import read_schema
+from dnnprov.capture.recorder import Recorder
 from dnnprov.errors import DataflowNotFoundError, NotFoundError, UsageError
+from dnnprov.journal.folder import store_folder
 
 
 @pytest.fixture
@@ -106,6 +108,25 @@ def test_q1_takes_the_last_step_of_the_epoch_from_the_series_where_no_epoch_row_
         assert ask("Q1")[0]["value"] == 2.0
 
 
+def test_q1_takes_the_training_that_began_last_and_not_the_record_that_came_last(store):
+    with dnnprov.start_run("m") as run:
+        early, late = run.task("Training"), run.task("Training")
+        late.log(epoch=10, loss=2.0)
+        early.log(epoch=10, loss=1.0)
+    assert ask("Q1")[0]["value"] == 2.0
+
+
+def test_q1_takes_a_series_of_the_lowest_rank(store):
+    with dnnprov.start_run("m") as run:
+        run.log(step=1, epoch=10, loss=1.0)
+        other = dnnprov.Run(Recorder(store_folder(), run.uid, rank=1), "m", "")
+        other.log(step=2, epoch=10, loss=2.0)
+        other.log(step=3, epoch=11, loss=2.0)
+        other.recorder.close()
+    assert ask("Q1")[0]["value"] == 1.0
+    assert ask("Q1", epoch=11) == []
+
+
 def test_q1_says_why_it_has_no_answer(clock):
     record([run_tested(0.5)], clock)
     found = ask("Q1", metric="f1", epoch=3)
@@ -120,6 +141,19 @@ def test_q3_measures_from_record_to_record_and_from_the_start_of_the_task(clock)
     epochs = (Epoch(1, {"loss": 3.484}, 22.075), Epoch(2, {"loss": 2.87}, 20.56), Epoch(3, {"elapsed_time": 0.5}, 9.0))
     record([run_tested(0.5, epochs=epochs)], clock)
     assert [list(row.values())[1:] for row in ask("Q3")] == [[1, 22.075, 3.484], [2, 20.56, 2.87], [3, 0.5, None]]
+
+
+def test_of_an_epoch_logged_in_parts_q3_takes_the_one_with_the_loss_also_where_it_is_nan(clock):
+    parts = (
+        Epoch(1, {"loss": float("nan")}),
+        Epoch(1, {"accuracy": 0.5}),
+        Epoch(2, {"loss": 1.0}),
+        Epoch(2, {"loss": 2.0}),
+    )
+    record([run_tested(0.5, epochs=parts)], clock)
+    first, second = ask("Q3")
+    assert math.isnan(first["loss"])
+    assert second["loss"] == 2.0
 
 
 def test_a_resumed_run_has_each_epoch_once_and_in_order(clock):
@@ -269,6 +303,29 @@ def test_q6_says_that_nothing_was_adapted_where_only_another_attribute_was(clock
     assert list(row.values()) == ["alexnet-1", 0, None, None, None, None, 0.5]
 
 
+def test_the_hyperparameters_are_those_that_the_first_training_began_with(store):
+    with dnnprov.start_run("m", params={"learning_rate": 0.5, "dropout": 0.4}) as run:
+        with run.task("Training"):
+            pass
+        with run.task("Training") as tuning:
+            tuning.uses("iTrainingModel", learning_rate=0.125, dropout=0.7)
+            tuning.log(epoch=1, accuracy=0.5)
+    with dnnprov.open() as history:
+        assert len(history.sql("SELECT * FROM itrainingmodel")) == 2
+    assert ask("Q4")[0]["learning_rate"] == 0.5
+    assert ask("Q5")[0]["dropout"] == 0.4
+    assert len(ask("Q7")) == 1
+    assert ask("Q7", dropout=0.7) == []
+
+
+def test_the_latest_run_is_the_one_that_started_last_whatever_its_key(store, clock):
+    record([run_tested(0.5, epochs=(Epoch(10, {"loss": loss}),)) for loss in (1.0, 2.0)], clock)
+    assert ask("Q1")[0]["value"] == 2.0
+    change_database(store, "UPDATE run SET started_at = '2026-01-01T00:00:00Z' WHERE name = 'alexnet-2'")
+    assert ask("Q1")[0]["value"] == 1.0
+    assert ask("Q1", run="latest")[0]["value"] == 1.0
+
+
 # Filters
 
 
@@ -283,6 +340,19 @@ def test_filters_are_found_by_the_derivation_path_and_by_nothing_else(store, clo
     change_database(store, "DELETE FROM task_dependency")
     assert ask("Q7") == [{"filter_name": "none", "num_runs": 2, "runs": "alexnet-1, alexnet-2"}]
     assert [row["filter_name"] for row in ask("Q8")] == ["none", "none"]
+
+
+def test_a_filter_that_a_resumed_run_applied_again_counts_once(clock):
+    training = Training((Epoch(1, {"accuracy": 0.5}),))
+    first = Attempt((("blur", "gray-scale"),), (training,))
+    record([RunPlan(params={"dropout": 0.4}, attempts=(first, Attempt((("gray-scale", "crop"),), (training,))))], clock)
+    assert ask("Q7")[0]["filter_name"] == "blur, gray-scale, crop"
+
+
+def test_q7_lists_the_filter_of_most_runs_first(clock):
+    filters = ["blur", "crop", "crop", "sharpen", "sharpen"]
+    record([run_tested(0.5, filters=((name,),), params={"dropout": 0.4}) for name in filters], clock)
+    assert [(row["filter_name"], row["num_runs"]) for row in ask("Q7")] == [("crop", 2), ("sharpen", 2), ("blur", 1)]
 
 
 def test_a_filter_in_a_circle_of_dependencies_is_found_all_the_same(store, clock):
@@ -377,6 +447,8 @@ def test_a_question_that_compares_runs_takes_no_run(clock):
     [
         ("Q1", {"epoch": "ten"}, r"epoch='ten' is a str; expected a whole number"),
         ("Q1", {"epoch": True}, r"epoch=True is a bool; expected a whole number"),
+        ("Q1", {"epoch": 2**64}, r"epoch=18446744073709551616 has more than 64 bits"),
+        ("Q7", {"dropout": 10**400}, r"has more than 64 bits"),
         ("Q5", {"top": 0}, r"top=0 is too small; expected at least 1"),
         ("Q7", {"dropout": float("nan")}, r"dropout=nan is a float; expected a number"),
         ("Q7", {"top": 3}, r"Q7 was asked with top=3; it has the parameters dropout"),
@@ -387,6 +459,13 @@ def test_arguments_that_cannot_be_meant_are_refused(clock, question_id, argument
     record([run_tested(0.5)], clock)
     with pytest.raises(UsageError, match=message):
         ask(question_id, **arguments)
+
+
+def test_names_that_no_text_can_hold_are_found_as_they_were_recorded(store):
+    with dnnprov.start_run("m\udcff", name="r\udcff") as run, run.task("Training") as training:
+        training.log(epoch=10, **{"l\udcff": 0.5})
+    found = ask("Q1", dataflow="m\udcff", run="r\udcff", metric="l\udcff")
+    assert list(found[0].values()) == ["r\\udcff", 10, "l\\udcff", 0.5]
 
 
 def test_the_sql_of_an_answer_can_be_pasted_and_answers_the_same(clock):

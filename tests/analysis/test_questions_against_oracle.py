@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from analysis import oracle
-from analysis.histories import Clock, record, run_plans
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dnnprov
+from analysis import oracle
+from analysis.histories import Clock, record, run_plans
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where the stores lie: hundreds of them are made, and none has to outlive a power cut."""

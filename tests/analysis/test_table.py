@@ -6,8 +6,8 @@ from dnnprov.analysis.table import cell_text, html_table, text_table
 
 
 def test_columns_are_aligned_numbers_to_the_right():
-    assert text_table(["epoch", "name"], [(1, "a"), (10, None)]) == "\n".join(
-        ["epoch  name", "─────  ────", "    1  a", "   10", "2 rows"]
+    assert text_table(["epoch", "name"], [(1, "a"), (10, None)]) == (
+        "epoch  name\n─────  ────\n    1  a\n   10\n2 rows"
     )
 
 

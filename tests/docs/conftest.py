@@ -15,7 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-_BLOCK = re.compile(r"(?:<!-- (?P<mark>[^>]*?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>[^>]*?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,12 @@ def shell(workplace):
 
     def run(script):
         done = subprocess.run(
-            ["bash", "-euc", script], cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            ["bash", "-euc", script],
+            cwd=workplace,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{script}\nexit code {done.returncode}\n{done.stdout}"
         return done.stdout

@@ -18,7 +18,9 @@ def first_terminal(workplace):
     programs = []
 
     def start(script):
-        programs.append(subprocess.Popen(["bash", "-c", f"exec {script.strip()}"], cwd=workplace, start_new_session=True))
+        programs.append(
+            subprocess.Popen(["bash", "-c", f"exec {script.strip()}"], cwd=workplace, start_new_session=True)
+        )
         return programs[-1]
 
     yield start

@@ -20,6 +20,7 @@ from dnnprov.model.events import (
     ElementsRecorded,
     MetricsRecorded,
     RunEnded,
+    RunResumed,
     RunStarted,
     SegmentClosed,
     SegmentOpened,
@@ -159,7 +160,9 @@ def test_a_run_resumed_elsewhere_has_the_state_of_its_last_process_in_whatever_o
     write_segment(
         store, "abcdabcd", "r0-b-0", [RunStarted(dataflow="m", name="n"), RunEnded(status="failed"), SegmentClosed()]
     )
-    write_segment(store, "abcdabcd", "r0-a-1", [MetricsRecorded(values={"a": 1}, step=0)], attempt=1)
+    write_segment(
+        store, "abcdabcd", "r0-a-1", [RunResumed(dataflow="m"), MetricsRecorded(values={"a": 1}, step=0)], attempt=1
+    )
     assert column_of(store, "SELECT status FROM run") == ["running"]
 
 

@@ -50,5 +50,5 @@ def put_back(row: dict[str, Any], non_finite: str | None, places: Mapping[str, s
     names = dict.fromkeys(places or row, non_finite) if is_name else json.loads(non_finite)
     for column, name in names.items():
         place = places.get(column) if places is not None else column
-        if place in row and row[place] is None and name in NON_FINITE:
+        if place in row and name in NON_FINITE:
             row[place] = NON_FINITE[name]

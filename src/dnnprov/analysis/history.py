@@ -13,6 +13,7 @@ from dnnprov.analysis.answering import answer
 from dnnprov.analysis.overview import overview
 from dnnprov.analysis.questions import question as find_question
 from dnnprov.analysis.questions.recorded_schema import read_schema
+from dnnprov.analysis.questions.sql_text import storable_text
 from dnnprov.analysis.ranking import ranking_notes
 from dnnprov.analysis.result import Result
 from dnnprov.analysis.run_view import view_run
@@ -153,7 +154,7 @@ class History:
         max_rows = _ALL_ROWS if limit is None else min(limit, _ALL_ROWS)
         with self.snapshot() as notes:
             columns, rows, was_cut = self.store.read_untrusted(
-                sql, parameters, timeout_seconds=timeout, max_rows=max_rows
+                storable_text(sql), parameters, timeout_seconds=timeout, max_rows=max_rows
             )
         cut = f"only the first {max_rows:,} rows are shown; raise --limit (limit=) or narrow the query with WHERE"
         return Result(columns, rows, sql, [*notes, cut] if was_cut else notes)

@@ -8,6 +8,7 @@ from dnnprov.analysis.answering import put_back
 from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
 from dnnprov.analysis.questions.sql_text import with_literals
 from dnnprov.analysis.result import Result
+from dnnprov.model.values import MAX_INTEGER
 from dnnprov.store.schema import OVERVIEW_COLUMNS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ WHERE o.run_id IN (
     WHERE {where}
     ORDER BY r.started_at DESC NULLS LAST, r.run_id DESC{cut})
 ORDER BY o.started_at DESC NULLS LAST, o.run_id DESC"""
-    parameters = conditions if limit is None else {**conditions, "limit": limit}
+    parameters = conditions if limit is None else {**conditions, "limit": min(limit, MAX_INTEGER)}
     columns, rows = store.read(shown, parameters)
     found = [dict(zip(columns, row, strict=True)) for row in rows]
     special = _non_finite(store, shown, parameters)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dnnprov.analysis.questions.sql_text import storable_text
 from dnnprov.errors import AmbiguousRunError, DataflowNotFoundError, NotFoundError, RunNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ def dataflow_tags(store: Store) -> list[str]:
 
 
 def check_dataflow(store: Store, tag: str) -> str:
-    """The tag.
+    """The tag as it is stored.
 
     Raises:
         DataflowNotFoundError: no dataflow has it.
     """
-    tags = dataflow_tags(store)
+    tag, tags = storable_text(tag), dataflow_tags(store)
     if tag not in tags:
         raise DataflowNotFoundError(tag, tags)
     return tag
@@ -84,8 +85,9 @@ def select_run(store: Store, run: str, dataflow: str | None = None) -> SelectedR
         RunNotFoundError: no run is meant by it.
         AmbiguousRunError: the prefix fits several.
     """
+    run = storable_text(run)
     if dataflow is not None:
-        check_dataflow(store, dataflow)
+        dataflow = check_dataflow(store, dataflow)
     if run == LATEST:
         found = _find(store, dataflow, "1 = 1", run)
         if not found:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import os
-import secrets
-import sys
 import threading
 import weakref
 from contextvars import ContextVar
@@ -14,13 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dnnprov.capture.adaptation import Adaptations, Change
-from dnnprov.capture.environment import environment
 from dnnprov.capture.file_hash import FileState, file_sha256, file_state
-from dnnprov.capture.follower import start_follower
-from dnnprov.capture.recorder import DisabledRecorder, Recorder
 from dnnprov.capture.task import Task, end_of_block
-from dnnprov.errors import UsageError
-from dnnprov.journal.folder import store_folder
 from dnnprov.model.events import (
     END_STATES,
     FileHashed,
@@ -28,8 +20,6 @@ from dnnprov.model.events import (
     MetricsRecorded,
     ParametersSet,
     RunEnded,
-    RunResumed,
-    RunStarted,
 )
 from dnnprov.model.training import TRAINING_TAGS
 from dnnprov.model.values import plain_value
@@ -38,13 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-    from dnnprov.capture.recorder import Handle
+    from dnnprov.capture.recorder import Handle, Recorder
     from dnnprov.model.events import Relation, RunStatus
 
-DISABLED_VARIABLE = "DNNPROV_DISABLED"
-
 _active: ContextVar[Run | None] = ContextVar("dnnprov_active_run", default=None)
-_open_runs: weakref.WeakSet[Run] = weakref.WeakSet()
+open_runs: weakref.WeakSet[Run] = weakref.WeakSet()
+"""Runs of this process that are not finished."""
 
 
 class Run:
@@ -215,7 +204,7 @@ class Run:
                 if not self.is_elsewhere():
                     self._end_everything(status, reason)
             self._status = status if status in END_STATES else "finished"
-            _open_runs.discard(self)
+            open_runs.discard(self)
             self.recorder.close()
 
     def is_closed(self, what: str) -> bool:
@@ -272,132 +261,10 @@ class Run:
         return f"<Run {self.name!r} of dataflow {self.dataflow!r}, {self._status}, uid {self.uid}>"
 
 
-def start_run(
-    dataflow: str,
-    params: Mapping[str, Any] | None = None,
-    name: str | None = None,
-    tags: Mapping[str, str] | Iterable[str] | None = None,
-    store: str | os.PathLike[str] | None = None,
-    parent: Run | str | None = None,
-    resume: str | None = None,
-) -> Run:
-    """Start recording a run of a dataflow.
-
-    Args:
-        dataflow: its tag, what the user calls the model or project: `"alexnet"`.
-        params: hyperparameters by name; they become the run's row of `iTrainingModel`.
-        name: for people; `<dataflow>-<n>` where it is left out. The same name twice makes two runs.
-        tags: labels, or label -> text.
-        store: folder, or a `postgresql://` URL; `DNNPROV_STORE`, else `./.dnnprov`, where it is left out.
-        parent: the run, or its uid, that this one is a part of (a trial of a study).
-        resume: uid of a run to go on with instead of starting a new one.
-
-    Returns:
-        The run, a context manager.
-
-    Raises:
-        UsageError: an argument has a type that cannot be meant. Nothing else is ever raised: where the store cannot
-            be written, a warning says so and training goes on.
-
-    Example:
-        ```python
-        with dnnprov.start_run("alexnet", params={"learning_rate": 0.002}) as run:
-            with run.task("Training") as training:
-                training.log(epoch=1, loss=2.87, accuracy=0.11)
-        ```
-    """
-    _check("dataflow", dataflow, str, "a tag such as 'alexnet'")
-    if not dataflow:
-        raise UsageError("dataflow='' is empty; expected a tag such as 'alexnet'")
-    _check("params", params, dict | None, "a dict of hyperparameters")
-    _check("name", name, str | None, "text")
-    _check("parent", parent, Run | str | None, "a run or its uid")
-    _check("resume", resume, str | None, "the uid of a run")
-    labels = _labels(tags)
-    folder = store_folder(store)
-    uid = resume or secrets.token_hex(8)
-    if os.environ.get(DISABLED_VARIABLE, "0") not in {"", "0", "false", "no"}:
-        return Run(DisabledRecorder(folder, uid), dataflow, name or dataflow)
-    _finish_earlier_cells(dataflow)
-    recorder = Recorder(folder, uid, attempt=folder.num_processes(uid, 0) if resume else 0)
-    run = Run(recorder, dataflow, _run_name(recorder, dataflow, name))
-    if resume:
-        recorder.append(RunResumed(dataflow=dataflow))
-    else:
-        recorder.append(
-            RunStarted(
-                dataflow=dataflow,
-                name=run.name,
-                tags=labels,
-                parent=parent.uid if isinstance(parent, Run) else parent,
-                program=sys.argv[0] if sys.argv and sys.argv[0] not in {"", "-c"} else None,
-            )
-        )
-    run.set_params(**{str(key): value for key, value in (params or {}).items()})
-    recorder.submit(lambda: _record_environment(recorder))
-    recorder.start_heartbeat()
-    _open_runs.add(run)
-    return run
-
-
 def active_run() -> Run | None:
     """The run whose `with` block encloses this call, if any."""
     return _active.get()
 
 
-def _record_environment(recorder: Recorder) -> None:
-    with recorder.guarded("follower"):
-        start_follower(recorder.folder)
-    recorder.append(environment())
-
-
-def _run_name(recorder: Recorder, dataflow: str, name: str | None) -> str:
-    try:
-        if name:
-            recorder.folder.reserve_run_name(dataflow, name)
-            return name
-        return recorder.folder.default_run_name(dataflow)
-    except OSError:  # not writable: the first append says so
-        return name or f"{dataflow}-{recorder.run[:8]}"
-
-
-def _check(name: str, value: object, kind: Any, expected: str) -> None:
-    if not isinstance(value, kind):
-        raise UsageError(f"{name}={value!r} is a {type(value).__name__}; expected {expected}")
-
-
-def _labels(tags: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
-    if tags is None:
-        return {}
-    if isinstance(tags, str):
-        return {tags: ""}
-    if isinstance(tags, dict):
-        return {str(key): str(value) for key, value in tags.items()}
-    try:
-        return dict.fromkeys((str(tag) for tag in tags), "")
-    except TypeError:
-        raise UsageError(f"tags={tags!r} is a {type(tags).__name__}; expected a dict or a list of labels") from None
-
-
 def _same(one: object, other: object) -> bool:
     return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is the same as NaN here
-
-
-def _finish_earlier_cells(dataflow: str) -> None:
-    """In a notebook: a cell that is run again ends the run of this dataflow that it started before."""
-    if "ipykernel" not in sys.modules:
-        return
-    active = active_run()
-    for run in list(_open_runs):
-        if run.dataflow == dataflow and run is not active and not run.is_elsewhere():
-            run.finish(reason="the next run of this dataflow was started in the same notebook")
-
-
-def _finish_open_runs() -> None:
-    """At exit: runs nobody finished end as the process does."""
-    error = getattr(sys, "last_value", None)
-    for run in list(_open_runs):
-        run.finish(*end_of_block(error))
-
-
-atexit.register(_finish_open_runs)

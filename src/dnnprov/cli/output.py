@@ -55,11 +55,16 @@ def print_table(columns: list[str], rows: list[dict[str, Any]]) -> None:
         is_number = all(isinstance(row[column], int | float | None) for row in rows)
         table.add_column(Text(column), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell_text(row[column])) for column in columns))
+        table.add_row(*(Text(cell_text(_short_time(column, row[column]))) for column in columns))
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = 10_000
     console.print(table)
+
+
+def _short_time(column: str, value: Any) -> Any:
+    """A time to the second; JSON has all of it."""
+    return value[:19].replace("T", " ") if column.endswith("_at") and isinstance(value, str) else value
 
 
 def cell_text(value: Any) -> str:

@@ -30,9 +30,10 @@ MAX_DIRECTED = 300
 
 def picture(document: ProvDocument) -> Picture:
     """The picture of a run's document, as `prov_document` makes it."""
-    records = {str(record.identifier): record for record in document.get_records(ProvElement)}
+    statements = list(document.get_records())
+    records = {str(record.identifier): record for record in statements if isinstance(record, ProvElement)}
     said = {key: said_of(record) for key, record in records.items()}
-    relations = list(document.get_records(ProvRelation))
+    relations = [record for record in statements if isinstance(record, ProvRelation)]
     members = _members(relations)
     inside = {member for same in members.values() for member in same}
     nodes = tuple(

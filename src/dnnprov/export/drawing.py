@@ -20,7 +20,7 @@ from dnnprov.export.picture import MAX_FINE
 if TYPE_CHECKING:
     from dnnprov.export.picture import Picture
 
-FINE_SECONDS = 15.0
+FINE_SECONDS = 10.0
 """How long the better layout may take before the plain one is taken."""
 
 PLAIN_SECONDS = 300.0

@@ -80,20 +80,13 @@ class _SetReader:
         key = (data_set["data_set_id"],)
         self._attributes = {
             row["attribute_id"]: _Attribute(row["name"], row["column_name"], row["type"])
-            for row in history.query(
-                "SELECT attribute_id, name, column_name, type FROM attribute WHERE data_set_id = ?"
-                " ORDER BY attribute_id",
-                key,
-            )
+            for row in history.query("SELECT * FROM attribute WHERE data_set_id = ? ORDER BY attribute_id", key)
         }
         self._beyond: dict[int, list[tuple[int, Any]]] = {}
         if any(not attribute.column for attribute in self._attributes.values()):
-            for row in history.query(
-                "SELECT v.element_id AS element_id, v.attribute_id AS attribute_id, v.value AS value"
-                f" FROM element_value AS v JOIN {quoted(self._table)} AS e"  # noqa: S608 - quoted
-                " ON e.element_id = v.element_id WHERE v.data_set_id = ? AND e.run_id = ?",
-                (*key, run_id),
-            ):
+            of_run = f"SELECT element_id FROM {quoted(self._table)} WHERE run_id = ?"  # noqa: S608 - quoted
+            sql = f"SELECT * FROM element_value WHERE data_set_id = ? AND element_id IN ({of_run})"  # noqa: S608 - ours
+            for row in history.query(sql, (*key, run_id)):
                 self._beyond.setdefault(row["element_id"], []).append((row["attribute_id"], row["value"]))
 
     def element(self, row: dict[str, Any]) -> Element:

@@ -8,8 +8,8 @@ from dnnprov.export.identifiers import recorded_name
 from dnnprov.export.run_facts import EarlierFile, File
 
 if TYPE_CHECKING:
-    from dnnprov.export.element_reader import Places
     from dnnprov.analysis.history import History
+    from dnnprov.export.element_reader import Places
 
 _EARLIER = """
 SELECT g.sha256 AS sha256, g.path AS path, g.sequence AS sequence, g.recorded_at AS recorded_at, p.name AS process,

@@ -5,6 +5,7 @@ What is folded keeps the relations of its parts, so a folded run is a valid PROV
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from itertools import groupby
@@ -131,7 +132,7 @@ def _best(epochs: Iterable[Element]) -> dict[str, Value]:
     best: dict[str, Value] = {}
     for epoch in epochs:
         for name, value in epoch.values.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
                 continue
             higher = bool(_HIGHER_IS_BETTER.search(name)) and not _LOWER_IS_BETTER.search(name)
             if not higher and not _LOWER_IS_BETTER.search(name):

@@ -107,8 +107,11 @@ def _html(content: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text as content of an HTML-like label; an empty one would be refused."""
-    return escape(text) or " "
+    """Text as content of an HTML-like label.
+
+    Graphviz would put the node's name for a backslash with N, and refuse an empty text.
+    """
+    return escape(text).replace("\\", "\\\\") or " "
 
 
 def main() -> None:

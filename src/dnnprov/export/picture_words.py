@@ -10,9 +10,10 @@ from prov.identifier import QualifiedName
 from prov.model import Literal
 
 from dnnprov.export.identifiers import original_name
+from dnnprov.model.values import non_finite_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from prov.model import ProvElement
 
@@ -79,7 +80,7 @@ def short(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return non_finite_name(value) or f"{value:.4g}"
     text = str(value)[: 10 * MAX_CHARACTERS]
     text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
@@ -87,26 +88,8 @@ def short(value: object) -> str:
 
 def title_and_lines(said: Said) -> tuple[str, tuple[str, ...]]:
     """What stands in a node: its title, and further lines."""
-    kinds = {
-        "ExecuteDataflow": _activity_lines,
-        "Task": _activity_lines,
-        "Epoch": _epoch_lines,
-        "HyperparameterAdaptation": _adaptation_lines,
-        "Element": _element_lines,
-        "Layer": lambda said: (said.label,),
-        "File": _file_lines,
-        "MetricSeries": _series_lines,
-        "Dataflow": lambda said: ("dataflow" + (f", version {said.facts['version']}" if "version" in said.facts else ""),),
-        "Program": lambda said: ("program",),
-        "Environment": lambda said: (),
-    }
-    lines: tuple[str, ...] = ()
-    for kind, make in kinds.items():
-        if kind in said.types:
-            lines = make(said)
-            break
-    else:
-        lines = (str(said.facts["version"]),) if "version" in said.facts else ()
+    make = next((make for kind, make in _LINES.items() if kind in said.types), _version_lines)
+    lines = make(said)
     return short(said.data_set or said.label), tuple(short(line) for line in lines if line)
 
 
@@ -124,23 +107,32 @@ def _epoch_lines(said: Said) -> tuple[str, ...]:
     lines = [said.label if said.label != said.data_set else ""]
     for name in names[:MAX_METRICS]:
         since = f"{short(said.first[name])} {ARROW} " if name in said.first else ""
-        lines.append(f"{name} {since}{short(numbers[name])}")
+        last = short(numbers[name])
+        best = short(said.best.get(name, numbers[name]))
+        lines.append(f"{name} {since}{last}" + (f" (best {best})" if best != last else ""))
     return tuple(lines)
 
 
 def _adaptation_lines(said: Said) -> tuple[str, ...]:
     data = said.data
-    change = said.label if "attribute" not in data else (
-        f"{data['attribute']} {short(data.get('old_value', '?'))} {ARROW} {short(data.get('new_value', '?'))}"
-    )
+    change = said.label
+    if "attribute" in data:
+        change = f"{data['attribute']} {short(data.get('old_value', '?'))} {ARROW} {short(data.get('new_value', '?'))}"
     many = f"{said.facts['numRows']} adaptations" if "numRows" in said.facts else ""
     since = f"from epoch {data['epoch']}" if "epoch" in data and not many else ""
-    return (many, change if change != many else "", str(data.get("technique", "")), since)
+    return (
+        many,
+        change if change != many else "",
+        str(data.get("technique", "")),
+        since,
+        str(data.get("triggered_by", "")),
+    )
 
 
 def _element_lines(said: Said) -> tuple[str, ...]:
     if "numRows" in said.facts:
-        return (said.label if said.label != said.data_set else f"{said.facts['numRows']} rows",)
+        is_named = said.data_set is None or said.data_set not in said.label
+        return (said.label if is_named else f"{said.facts['numRows']} rows",)
     if len(said.data) > 2:
         return ()
     return tuple(f"{name} {short(value)}" for name, value in said.data.items())
@@ -154,6 +146,27 @@ def _file_lines(said: Said) -> tuple[str, ...]:
 def _series_lines(said: Said) -> tuple[str, ...]:
     count = said.facts.get("numValues")
     return (f"{count:,} values" if isinstance(count, int) else "metric per step",)
+
+
+def _version_lines(said: Said) -> tuple[str, ...]:
+    version = said.facts.get("version")
+    if "Dataflow" in said.types:
+        return ("dataflow" if version is None else f"dataflow, version {version}",)
+    return (str(version),) if version is not None else ()
+
+
+_LINES: dict[str, Callable[[Said], tuple[str, ...]]] = {
+    "ExecuteDataflow": _activity_lines,
+    "Task": _activity_lines,
+    "Epoch": _epoch_lines,
+    "HyperparameterAdaptation": _adaptation_lines,
+    "Element": _element_lines,
+    "Layer": lambda said: (said.label,),
+    "File": _file_lines,
+    "MetricSeries": _series_lines,
+    "Program": lambda _: ("program",),
+}
+"""Our type -> what further lines say; other things tell their version."""
 
 
 def _size(num_bytes: float) -> str:

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from prov.identifier import QualifiedName
 
-    from dnnprov.export.prov_names import Attributes
-
 MODEL_ROLES = ("model", "checkpoint")
 """Roles of files that a test may be of, the first one found is taken."""
+
+SOFTWARE_KINDS = frozenset({"callback", "schedule"})
+"""Kinds of agent that integrations tell of an adaptation; the technique names the one that it was."""
 
 
 def prov_document(facts: RunFacts) -> ProvDocument:
@@ -85,8 +86,7 @@ class _Statements:
         names.add(attributes, "status", facts.status)
         names.add(attributes, "exitReason", facts.exit_reason)
         names.add(attributes, "numProblems", facts.num_problems or None)
-        for tag, value in facts.tags.items():
-            attributes.append((names.tag(tag), value))
+        attributes += [(names.tag(tag), value) for tag, value in facts.tags.items()]
         self.document.activity(self._run, moment(facts.started_at), moment(facts.ended_at), attributes)
         if facts.parent_uid is not None:
             parent = names.other_run(facts.parent_uid)[RUN_ID]
@@ -184,7 +184,7 @@ class _Statements:
         return [self._activity(element.task)]
 
     def _state_timeline(self, line: Timeline) -> None:
-        """Each epoch derives from the one before and from the adaptations between; an adaptation from the epoch before."""
+        """Each epoch derives from the one before and the adaptations between, an adaptation from the epoch before."""
         training = self._activity(line.task)
         last_epoch: QualifiedName | None = None
         changes: list[QualifiedName] = []
@@ -206,16 +206,21 @@ class _Statements:
                 changes.append(entity)
 
     def _state_adapting_agent(self, adaptation: Element, activity: QualifiedName) -> None:
-        """Who or what adapted: a callback, a schedule, or a person of the run."""
-        name = adaptation.values.get("agent")
-        if not isinstance(name, str) or not name or activity == self._run:
+        """Who or what adapted: a person of the run, the callback or schedule, or what the user named."""
+        told, technique = (adaptation.values.get(name) for name in ("agent", "technique"))
+        if not told or activity == self._run:
             return
-        known = [agent for agent in self._facts.agents if agent.name == name]
-        identifier = self._names.agent(known[0]) if known else self._names.adapting_agent(name)
-        if not known and self._is_new("agent", identifier):
-            self.document.agent(identifier, self._names.attributes("AdaptingAgent", name))
-        if self._is_new("associated", activity, identifier):
-            self.document.association(activity, identifier)
+        name = str(technique) if told in SOFTWARE_KINDS and technique else str(told)
+        known = [agent for agent in self._facts.agents if agent.name == name or agent.kind == told == "person"]
+        identifiers = [self._names.agent(agent) for agent in known]
+        if not identifiers:
+            identifiers = [self._names.adapting_agent(name)]
+            if self._is_new("agent", *identifiers):
+                types = [PROV["SoftwareAgent"]] if told in SOFTWARE_KINDS else []
+                self.document.agent(identifiers[0], self._names.attributes("AdaptingAgent", name, *types))
+        for identifier in identifiers:
+            if self._is_new("associated", activity, identifier):
+                self.document.association(activity, identifier)
 
     def _state_file(self, file: File) -> None:
         names = self._names

@@ -68,9 +68,7 @@ class Names:
         self._sets = self._declare("set", identifiers.DATA_SETS)
         self._agents = self._declare("agent", identifiers.AGENTS)
         self.run = self._declare("run", identifiers.run_namespace(facts.uid))
-        self._plan = (
-            self._declare("dataflow", identifiers.dataflow_namespace(facts.plan.tag)) if facts.plan else None
-        )
+        self._plan = self._declare("dataflow", identifiers.dataflow_namespace(facts.plan.tag)) if facts.plan else None
         self._extra: dict[str, Namespace] = {}
         self._others: dict[str, Namespace] = {facts.uid: self.run}
 

@@ -6,6 +6,7 @@ run as a whole. Times are ISO 8601 text.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -89,7 +90,7 @@ class Element:
     def epoch(self) -> int | None:
         """The epoch that an epoch row or an adaptation tells."""
         epoch = self.values.get("epoch")
-        return int(epoch) if isinstance(epoch, int | float) and epoch == epoch and abs(epoch) < 2**53 else None
+        return int(epoch) if isinstance(epoch, int | float) and math.isfinite(epoch) else None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Edges of derivation go back along this order only, so they never make a circle, 
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dnnprov.export.run_facts import ADAPTATIONS, EPOCHS, Element, Task, Timeline
@@ -62,7 +63,7 @@ def _merged(epochs: list[Element], adaptations: list[Element]) -> list[Element]:
     """
     numbers = [epoch.epoch for epoch in epochs]
     counted = [number for number in numbers if number is not None]
-    counts_up = len(counted) == len(numbers) and all(a < b for a, b in zip(counted, counted[1:], strict=False))
+    counts_up = len(counted) == len(numbers) and all(a < b for a, b in pairwise(counted))
     orders = [epoch.order for epoch in epochs]
     placed: list[tuple[int, Element]] = []
     for adaptation in adaptations:

@@ -20,7 +20,7 @@ NAMED_ACTIVATIONS = {
 }
 """Layers that are an activation themselves."""
 
-TELLING = ("units", "filters", "pool_size", "output_dim", "num_heads", "size", "target_shape", "axis")
+TELLING = ("units", "filters", "pool_size", "output_dim", "num_heads", "size", "target_shape")
 """What says most about a layer that is neither an activation nor a dropout, the first one it has."""
 
 

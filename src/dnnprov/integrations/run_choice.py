@@ -11,7 +11,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.run import Run, active_run, start_run
+from dnnprov.capture.run import Run, active_run
+from dnnprov.capture.start import start_run
 from dnnprov.errors import UsageError
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 For each piece of a segment one transaction: read the position, write the rows, move the position, commit. The
 database, not a lock, makes it exactly once: of two processes that try the same piece, the second finds the position
-moved and does nothing. Order is that of the segment; the order among segments does not matter.
+moved and does nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dnnprov.store.liveness import find_ended_runs, revive
 from dnnprov.store.source import Source, open_source, time_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from dnnprov.journal.folder import StoreFolder
@@ -78,37 +79,74 @@ class Ingest:
             sqlite3.OperationalError: the database cannot be written, or stayed locked.
         """
         num_events = 0 if self._is_archive_read() else self._read_archive()
+        grown = []
         for path in self._folder.open_segments():
-            key = segment_key(path)
-            known = self._position(key)
+            known = self._position(segment_key(path))
             try:
-                if path.stat().st_size != known.position and known.state != "refused":
-                    num_events += self._take_segment(path, key)
-                    known = self._position(key)
-                if known.state == "closed":
+                if known.state != "refused" and path.stat().st_size != known.position:
+                    grown.append(path)
+                elif known.state == "closed":
                     archive_segment(self._folder, path)
             except FileNotFoundError:
                 continue  # archived by another process in this moment
+        for path in self._in_order(grown):
+            num_events += self._take_open(path)
         find_ended_runs(self._connection, self._folder, self._headers)
         return num_events
 
     def _read_archive(self) -> int:
         """A new database: the compressed segments too."""
         num_events = 0
-        for path in self._folder.archived_segments():
+        for path in self._in_order(self._folder.archived_segments()):
             num_events += self._take_segment(path, segment_key(path))
         self._connection.execute("UPDATE schema_version SET archive_read = 1")
         return num_events
 
-    def _take_segment(self, path: Path, key: str) -> int:
+    def _take_open(self, path: Path) -> int:
+        key = segment_key(path)
         try:
-            header = self._headers.get(key) or read_header(path)
-        except JournalError as error:
-            self._refuse(path, key, str(error))
-            return 0
+            num_events = self._take_segment(path, key)
+            if self._position(key).state == "closed":
+                archive_segment(self._folder, path)
+        except FileNotFoundError:
+            return 0  # archived by another process in this moment
+        return num_events
+
+    def _in_order(self, paths: Iterable[Path]) -> list[Path]:
+        """Segments run by run, the earlier run first, and in a run those of an earlier attempt and a lower rank first.
+
+        What a resumed run recorded again must come after what it replaces, also when both are new here.
+        """
+        headed = []
+        for path in paths:
+            header = self._header(path)
+            if header is not None:
+                headed.append((path, header))
+        began: dict[str, int] = {}
+        for _, header in headed:
+            began[header.run] = min(header.at, began.get(header.run, header.at))
+        headed.sort(key=lambda one: (began[one[1].run], one[1].run, one[1].attempt, one[1].rank, one[1].at))
+        return [path for path, _ in headed]
+
+    def _header(self, path: Path) -> SegmentOpened | None:
+        """The opening event of a segment; `None` while it is not there, or where the file is none of ours."""
+        key = segment_key(path)
+        header = self._headers.get(key)
+        if header is None:
+            try:
+                header = read_header(path)
+            except JournalError as error:
+                self._refuse(path, key, str(error))
+            except FileNotFoundError:
+                return None
+            if header is not None:
+                self._headers[key] = header
+        return header
+
+    def _take_segment(self, path: Path, key: str) -> int:
+        header = self._header(path)
         if header is None:
             return 0
-        self._headers[key] = header
         num_events = 0
         start = self._position(key).position
         for chunk in read_chunks(path, start, self._chunk_bytes):

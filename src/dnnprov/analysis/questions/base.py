@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from dnnprov.analysis.questions.sql_text import storable_text
 from dnnprov.errors import UsageError
+from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER
 
 if TYPE_CHECKING:
     from dnnprov.analysis.questions.recorded_schema import RecordedSchema
@@ -42,9 +44,11 @@ class Parameter:
         """The value in the parameter's type.
 
         Raises:
-            UsageError: it is of another type, not finite, or too small.
+            UsageError: it is of another type, not finite, too small or too large.
         """
         expected = {int: "a whole number", float: "a number", str: "a text"}[self.type]
+        if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+            raise UsageError(f"{self.name}={value!r} has more than 64 bits; expected {expected}")
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if self.type is float and is_number:
             value = float(value)  # type: ignore[arg-type]
@@ -52,7 +56,7 @@ class Parameter:
             raise UsageError(f"{self.name}={value!r} is a {type(value).__name__}; expected {expected}")
         if self.minimum is not None and isinstance(value, int | float) and value < self.minimum:
             raise UsageError(f"{self.name}={value!r} is too small; expected at least {self.minimum:g}")
-        return value
+        return storable_text(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,11 @@ def with_literals(sql: str, parameters: Mapping[str, Any]) -> str:
     return _PARAMETER.sub(lambda found: literal(parameters[found[1]]), sql.strip())
 
 
+def storable_text(text: str) -> str:
+    """The text as the recorder would have stored it: bytes of a command line that are no UTF-8 are written out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def mentions(alias: str, column: str) -> str:
     """SQL: whether the value of a column is not finite, of a data-set table under an alias.
 

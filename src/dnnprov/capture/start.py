@@ -1,0 +1,145 @@
+"""Starts runs, and ends those that nobody finished."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.capture.environment import environment
+from dnnprov.capture.follower import start_follower
+from dnnprov.capture.recorder import DisabledRecorder, Recorder
+from dnnprov.capture.run import Run, active_run, open_runs
+from dnnprov.capture.task import end_of_block
+from dnnprov.errors import UsageError
+from dnnprov.journal.folder import store_folder
+from dnnprov.model.events import RunResumed, RunStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+DISABLED_VARIABLE = "DNNPROV_DISABLED"
+
+
+def start_run(
+    dataflow: str,
+    params: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    tags: Mapping[str, str] | Iterable[str] | None = None,
+    store: str | os.PathLike[str] | None = None,
+    parent: Run | str | None = None,
+    resume: str | None = None,
+) -> Run:
+    """Start recording a run of a dataflow.
+
+    Args:
+        dataflow: its tag, what the user calls the model or project: `"alexnet"`.
+        params: hyperparameters by name; they become the run's row of `iTrainingModel`.
+        name: for people; `<dataflow>-<n>` where it is left out. The same name twice makes two runs.
+        tags: labels, or label -> text.
+        store: folder, or a `postgresql://` URL; `DNNPROV_STORE`, else `./.dnnprov`, where it is left out.
+        parent: the run, or its uid, that this one is a part of (a trial of a study).
+        resume: uid of a run to go on with instead of starting a new one.
+
+    Returns:
+        The run, a context manager.
+
+    Raises:
+        UsageError: an argument has a type that cannot be meant. Nothing else is ever raised: where the store cannot
+            be written, a warning says so and training goes on.
+
+    Example:
+        ```python
+        with dnnprov.start_run("alexnet", params={"learning_rate": 0.002}) as run:
+            with run.task("Training") as training:
+                training.log(epoch=1, loss=2.87, accuracy=0.11)
+        ```
+    """
+    _check("dataflow", dataflow, str, "a tag such as 'alexnet'")
+    if not dataflow:
+        raise UsageError("dataflow='' is empty; expected a tag such as 'alexnet'")
+    _check("params", params, dict | None, "a dict of hyperparameters")
+    _check("name", name, str | None, "text")
+    _check("parent", parent, Run | str | None, "a run or its uid")
+    _check("resume", resume, str | None, "the uid of a run")
+    labels = _labels(tags)
+    folder = store_folder(store)
+    uid = resume or secrets.token_hex(8)
+    if os.environ.get(DISABLED_VARIABLE, "0") not in {"", "0", "false", "no"}:
+        return Run(DisabledRecorder(folder, uid), dataflow, name or dataflow)
+    _finish_earlier_cells(dataflow)
+    recorder = Recorder(folder, uid, attempt=folder.num_processes(uid, 0) if resume else 0)
+    run = Run(recorder, dataflow, _run_name(recorder, dataflow, name))
+    if resume:
+        recorder.append(RunResumed(dataflow=dataflow))
+    else:
+        recorder.append(
+            RunStarted(
+                dataflow=dataflow,
+                name=run.name,
+                tags=labels,
+                parent=parent.uid if isinstance(parent, Run) else parent,
+                program=sys.argv[0] if sys.argv and sys.argv[0] not in {"", "-c"} else None,
+            )
+        )
+    run.set_params(**{str(key): value for key, value in (params or {}).items()})
+    recorder.submit(lambda: _record_environment(recorder))
+    recorder.start_heartbeat()
+    open_runs.add(run)
+    return run
+
+
+def _record_environment(recorder: Recorder) -> None:
+    with recorder.guarded("follower"):
+        start_follower(recorder.folder)
+    recorder.append(environment())
+
+
+def _run_name(recorder: Recorder, dataflow: str, name: str | None) -> str:
+    try:
+        if name:
+            recorder.folder.reserve_run_name(dataflow, name)
+            return name
+        return recorder.folder.default_run_name(dataflow)
+    except OSError:  # not writable: the first append says so
+        return name or f"{dataflow}-{recorder.run[:8]}"
+
+
+def _check(name: str, value: object, kind: Any, expected: str) -> None:
+    if not isinstance(value, kind):
+        raise UsageError(f"{name}={value!r} is a {type(value).__name__}; expected {expected}")
+
+
+def _labels(tags: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
+    if tags is None:
+        return {}
+    if isinstance(tags, str):
+        return {tags: ""}
+    if isinstance(tags, dict):
+        return {str(key): str(value) for key, value in tags.items()}
+    try:
+        return dict.fromkeys((str(tag) for tag in tags), "")
+    except TypeError:
+        raise UsageError(f"tags={tags!r} is a {type(tags).__name__}; expected a dict or a list of labels") from None
+
+
+def _finish_earlier_cells(dataflow: str) -> None:
+    """In a notebook: a cell that is run again ends the run of this dataflow that it started before."""
+    if "ipykernel" not in sys.modules:
+        return
+    active = active_run()
+    for run in list(open_runs):
+        if run.dataflow == dataflow and run is not active and not run.is_elsewhere():
+            run.finish(reason="the next run of this dataflow was started in the same notebook")
+
+
+def _finish_open_runs() -> None:
+    """At exit: runs nobody finished end as the process does."""
+    error = getattr(sys, "last_value", None)
+    for run in list(open_runs):
+        run.finish(*end_of_block(error))
+
+
+atexit.register(_finish_open_runs)

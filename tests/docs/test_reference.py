@@ -1,0 +1,209 @@
+"""The reference is held to the code: what the code has stands on the page, and the page names nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+from dataclasses import fields
+from typing import get_args
+
+import click
+import pytest
+
+import dnnprov
+from dnnprov import errors
+from dnnprov.analysis.health import LOSSES, MEANINGS
+from dnnprov.analysis.questions import QUESTIONS
+from dnnprov.analysis.run_view import RunView
+from dnnprov.cli.main import cli
+from dnnprov.model.events import AnyEvent, Event
+from dnnprov.model.training import SETS
+from dnnprov.store.schema import OVERVIEW_COLUMNS, OWN_COLUMNS, own_names
+
+COMMANDS = "docs/reference/interface-of-the-command-line.md"
+API = "docs/reference/python-api.md"
+DATABASE = "docs/reference/database.md"
+
+
+def option_names(parameters):
+    return {name for one in parameters if isinstance(one, click.Option) for name in one.opts}
+
+
+def written_options(rows):
+    return {name for row in rows for name in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row[0])}
+
+
+def test_every_command_and_option_is_on_the_page_and_no_other(page, monkeypatch):
+    text = page(COMMANDS).text
+    context = click.Context(cli)
+    everywhere = option_names(cli.params) - {"--version"}
+    assert written_options(page(COMMANDS).table("Options of every command")) == everywhere
+    assert sorted(re.findall(r"^## `dnnprov (\w+)`$", text, re.MULTILINE)) == cli.list_commands(context)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        found = set(option_names(command.params))
+        if isinstance(command, click.Group):
+            for inner in command.list_commands(context):
+                found |= option_names(command.get_command(context, inner).params)
+        assert written_options(page(COMMANDS).table(f"`dnnprov {name}`")) == found - everywhere, name
+
+
+def test_the_options_of_each_question_are_on_the_page(page):
+    of = {re.search(r"--[a-z]+", option)[0]: question for option, question, _ in page(COMMANDS).table("`dnnprov ask`")}
+    ask = cli.get_command(click.Context(cli), "ask")
+    for question in QUESTIONS:
+        own = option_names(ask.get_command(click.Context(ask), question).params) - {"--store", "--json"}
+        assert own == {
+            option for option, questions in of.items() if questions == "all" or question in questions.split()
+        }
+
+
+def test_every_environment_variable_of_the_code_is_on_the_page(page):
+    root = page(COMMANDS).path.parents[2]
+    used = {
+        name
+        for path in (root / "src").rglob("*.py")
+        for name in re.findall(r'"(DNNPROV_[A-Z]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert used == {row[0].strip("`") for row in page(COMMANDS).table("Environment variables")}
+
+
+def test_every_public_name_is_on_the_page(page, names):
+    listed = {name for row in page(API).table() for name in names(row[0])}
+    assert set(dnnprov.__all__) <= listed
+
+
+@pytest.mark.parametrize(
+    "kind", [dnnprov.Run, dnnprov.Task, dnnprov.History, dnnprov.Result, RunView], ids=lambda kind: kind.__name__
+)
+def test_every_public_member_is_in_its_section(page, kind):
+    section = page(API).section(kind.__name__)
+    own = {name for name in vars(kind) if not name.startswith("_")}
+    missing = {name for name in own if not re.search(rf"`{name}\b", section)}
+    assert not missing
+
+
+@pytest.mark.parametrize("kind", [dnnprov.Run, dnnprov.Task, dnnprov.History], ids=lambda kind: kind.__name__)
+def test_the_arguments_that_the_page_shows_are_those_of_the_code(page, kind):
+    for row in page(API).table(kind.__name__):
+        name, shown = re.fullmatch(r"`(\w+)\((.*)\)`", row[0]).groups()
+        parameters = list(inspect.signature(getattr(kind, name)).parameters.values())[1:] if name else []
+        expected = [f"**{one.name}" if one.kind is one.VAR_KEYWORD else one.name for one in parameters]
+        assert [argument.partition("=")[0].strip() for argument in shown.split(", ") if argument] == expected, name
+
+
+def test_functions_and_change_have_the_arguments_that_the_page_shows(page):
+    start_run = page(API).section("`start_run`")
+    assert [row[0].strip("`") for row in page(API).table("`start_run`")] == list(
+        inspect.signature(dnnprov.start_run).parameters
+    )
+    assert "dnnprov.start_run(dataflow" in start_run
+    change = page(API).section("Change")
+    assert all(re.search(rf"\b{one.name}\b", change) for one in fields(dnnprov.Change))
+
+
+def test_every_member_of_the_callback_is_on_the_page(page):
+    from dnnprov.keras import ProvenanceCallback
+
+    section = page(API).section("ProvenanceCallback")
+    own = {name for name in vars(ProvenanceCallback) if not re.match(r"_|on_|set_model|before_|behind_", name)}
+    assert own == {re.match(r"`(\w+)", row[0])[1] for row in page(API).table("ProvenanceCallback")}
+    assert all(name in section for name in list(inspect.signature(ProvenanceCallback.__init__).parameters)[1:])
+
+
+def test_every_error_is_in_the_tree_under_its_base(page):
+    tree = page(API).section("Errors")
+    for name, error in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(error, errors.DnnprovError):
+            line = next((line for line in tree.splitlines() if re.search(rf"\b{name}\b", line)), None)
+            assert line, name
+            others = [base.__name__ for base in error.__bases__ if not issubclass(base, errors.DnnprovError)]
+            assert all(f"(also {base})" in line for base in others if base != "Exception")
+
+
+def test_every_exit_code_is_on_the_page(page):
+    assert [row[0] for row in page(COMMANDS).table("Exit codes")] == ["0", "1", "2", "3", "4", "130"]
+
+
+@pytest.fixture
+def tables(store):
+    """Table or view -> its columns, in a store where nothing was declared beside what is predefined."""
+    with dnnprov.start_run("m"):
+        pass
+    with dnnprov.open() as history:
+        found = history.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+        return {
+            row["name"]: [c["name"] for c in history.query("SELECT name FROM pragma_table_info(?)", (row["name"],))]
+            for row in found
+        }
+
+
+def test_every_table_is_on_the_page_with_its_columns(page, names, tables):
+    written = {}
+    for row in page(DATABASE).table():
+        name = re.match(r"`(\w+)`", row[0])
+        written[name[1]] = names(row[2])
+    predefined = {one.tag for one in SETS.values()}
+    assert set(written) == {name for name in tables if name not in SETS} | predefined
+    assert own_names() & tables.keys() <= set(written)
+    for name in written.keys() - predefined - {"run_overview"}:
+        assert set(tables[name]) <= written[name], name
+    assert set(OVERVIEW_COLUMNS) <= written["run_overview"]
+    for one in SETS.values():
+        assert set(one.attributes) == written[one.tag], one.tag
+    section = page(DATABASE).section("Data sets")
+    assert all(f"`{name}`" in section for name in OWN_COLUMNS)
+
+
+def test_every_event_and_its_fields_are_on_the_page(page, names):
+    rows = {row[0].strip("`"): names(row[2]) for row in page("docs/reference/journal-format.md").table("Events")}
+    base = set(Event.__struct_fields__)
+    assert rows == {event.__name__: set(event.__struct_fields__) - base for event in get_args(AnyEvent)}
+
+
+def test_the_lines_that_the_page_shows_are_events(page):
+    from dnnprov.journal.format import decode
+
+    for block in page("docs/reference/journal-format.md").blocks("json"):
+        for number, line in enumerate(block.text.splitlines()):
+            assert decode(line.encode()).seq == number
+
+
+def test_every_question_is_on_the_page_in_its_words(page):
+    questions = page("docs/reference/questions.md")
+    for question in QUESTIONS.values():
+        section = questions.section(question.id)
+        assert f"> {question.text}\n" in section
+        assert f"Class {question.question_class}." in section
+        columns = re.search(r"Columns: (.*?)[.,] ?(then|No|\n)", section)[1]
+        assert re.findall(r"`(\w+)`", re.sub(r" \(.*?\)", "", columns)) == list(question.columns)
+        written = {row[0].strip("`"): row[1] for row in questions.table(question.id)}
+        own = {parameter.name: str(parameter.default) for parameter in question.parameters}
+        assert {name: default for name, default in written.items() if name != "run"} == own
+        assert ("run" in written) == question.takes_run
+
+
+def test_every_problem_is_on_the_page_and_which_are_losses(page):
+    rows = page("docs/reference/problems.md").table()
+    assert {row[0].strip("`") for row in rows} == set(MEANINGS)
+    assert {row[0].strip("`") for row in rows if row[1] == "yes"} == LOSSES
+
+
+def test_every_dependency_is_on_the_page_and_no_other(page):
+    dependencies = page("docs/reference/dependencies.md")
+    settings = tomllib.loads((dependencies.path.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    project = settings["project"]
+    wanted = {"Always installed": project["dependencies"], "To build": settings["build-system"]["requires"]}
+    wanted |= {f"Extra `{name}`": packages for name, packages in project["optional-dependencies"].items()}
+    wanted |= {f"Group `{name}`": packages for name, packages in settings["dependency-groups"].items()}
+    assert re.findall(r"^## (.*)$", dependencies.text, re.MULTILINE) == [
+        *list(wanted)[:1],
+        *list(wanted)[2:],
+        "To build",
+    ]
+    for heading, packages in wanted.items():
+        expected = {re.match(r"[\w.-]+", package)[0] for package in packages}
+        rows = dependencies.table(heading)
+        assert {row[0].strip("`") for row in rows} == expected, heading
+        assert all(row[1] for row in rows)

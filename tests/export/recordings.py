@@ -1,0 +1,105 @@
+"""Real recordings for the tests of export: runs of the paper's kind, and stores cut off after any event."""
+
+import shutil
+from pathlib import Path
+
+from prov.model import ProvDocument
+
+import dnnprov
+from dnnprov.export.formats import export_run
+from dnnprov.export.run_reader import read_run
+
+
+def record_paper_run(store, epochs=6, adapt_at=(3, 5), **options):
+    """Filters, a training with adaptations and a model file, a test; as in section 4 of the paper."""
+    learning_rate = 0.002
+    parameters = {"optimizer_name": "Adam", "learning_rate": learning_rate, "num_epochs": epochs, "dropout": 0.4}
+    model = Path(store).parent / "model.keras"
+    model.write_bytes(b"weights")
+    with dnnprov.start_run("alexnet", params=parameters, store=store, **options) as run:
+        with run.task("Filters") as filters:
+            filters.uses("iFilters", dataset_name="17flowers")
+            filters.generates("oFilters", filter_name="gray-scale")
+        with run.task("Training", after=filters) as training:
+            training.record("iLayers", "used", [{"position": n, "name": f"conv_{n}", "type": "Conv2D"} for n in (0, 1)])
+            for epoch in range(1, epochs + 1):
+                if epoch in adapt_at:
+                    change = dnnprov.Change(
+                        "learning_rate",
+                        learning_rate,
+                        learning_rate / 2,
+                        epoch=epoch,
+                        technique="LearningRateScheduler",
+                        agent="LearningRateScheduler",
+                        parameters={"drop_n": 0.5},
+                    )
+                    run.adapt(change)
+                    learning_rate /= 2
+                run.log(batch_loss=4 / epoch)
+                training.log(epoch=epoch, elapsed_time=20.0, loss=3 / epoch, accuracy=1 - 1 / epoch)
+            training.generates_file(model, role="model")
+        with run.task("Testing", after=training) as testing:
+            testing.log(loss=1.2, accuracy=0.59)
+    return run
+
+
+def document(store, run="latest", format_name="json"):
+    """The document of a run, read back from what was exported."""
+    return ProvDocument.deserialize(content=exported(store, format_name, run).decode(), format=format_name)
+
+
+def exported(store, format_name, run="latest", **options):
+    with dnnprov.open(store) as history:
+        return export_run(history, run_id(history, run), format_name, **options)
+
+
+def facts_of(store, run="latest"):
+    with dnnprov.open(store) as history, history.snapshot():
+        return read_run(history, run_id(history, run))
+
+
+def run_id(history, run="latest"):
+    return history.run(run).run_id
+
+
+def segments(store):
+    """The open segments of a store that was not asked yet: {path below the journal: lines}."""
+    journal = Path(store) / "journal"
+    return {path.relative_to(journal): path.read_bytes().splitlines(True) for path in journal.glob("*/*.jsonl")}
+
+
+def write_segments(store, contents):
+    """A new store of these journals."""
+    shutil.rmtree(store, ignore_errors=True)
+    for path, lines in contents.items():
+        place = Path(store) / "journal" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"".join(lines))
+    return store
+
+
+def statements(prov, relation):
+    """The relations of one kind as pairs of local names, effect first."""
+    found = []
+    for record in prov.get_records():
+        if record.is_relation() and record.get_type().localpart == relation:
+            values = [getattr(value, "localpart", None) for _, value in record.formal_attributes[:3]]
+            found.append((values[0], values[2] if relation == "Start" else values[1]))
+    return found
+
+
+def labels(prov):
+    """Local name -> label, of everything that has one."""
+    return {record.identifier.localpart: str(record.label) for record in prov.get_records() if record.is_element()}
+
+
+def named(prov, relation):
+    """The relations of one kind as pairs of labels."""
+    label = labels(prov)
+    return [(label.get(effect, effect), label.get(cause, cause)) for effect, cause in statements(prov, relation)]
+
+
+def attributes(prov, label):
+    """The attributes of the one thing with this label: {"prefix:name": value}."""
+    (record,) = [one for one in prov.get_records() if one.is_element() and str(one.label) == label]
+    return {str(name): value for name, value in record.attributes}

@@ -1,0 +1,94 @@
+"""Long runs folded for a page, without losing what matters, and still valid PROV."""
+
+import pytest
+
+import dnnprov
+from dnnprov.export.folding import folded
+from dnnprov.export.prov_document import prov_document
+from export.recordings import attributes, facts_of, labels, named, record_paper_run
+from prov_constraints import check
+
+
+def steps(facts):
+    (line,) = facts.timelines
+    return [step.label or step.epoch for step in line.steps]
+
+
+def test_a_short_run_is_left_as_it_is(store):
+    record_paper_run(store, epochs=3, adapt_at=(2,))
+    facts = facts_of(store)
+    assert folded(facts).timelines == facts.timelines
+
+
+def test_epochs_between_adaptations_become_phases(store):
+    record_paper_run(store, epochs=40, adapt_at=(10, 30))
+    short = folded(facts_of(store))
+    assert steps(short) == ["epochs 1-9", 10, "epochs 10-29", 30, "epochs 30-40"]
+    phase = short.timelines[0].steps[2]
+    assert (phase.first["loss"], phase.values["loss"], phase.num_rows) == (3 / 10, 3 / 29, 20)
+    assert phase.best["accuracy"] == 1 - 1 / 29
+
+
+def test_the_best_of_a_phase_is_the_lowest_loss_and_the_highest_accuracy_and_never_nan(store):
+    values = [(2.0, 0.1), (0.5, 0.9), (float("nan"), 0.3), (1.0, 0.4), (1.1, 0.4), (1.2, 0.4), (1.3, 0.4)]
+    with dnnprov.start_run("d", store=store) as run, run.task("Training") as training:
+        for number, (loss, accuracy) in enumerate(values, 1):
+            training.log(epoch=number, loss=loss, val_accuracy=accuracy)
+    (phase,) = folded(facts_of(store)).timelines[0].steps
+    assert phase.best == {"loss": 0.5, "val_accuracy": 0.9}
+
+
+def test_an_adaptation_at_every_epoch_still_makes_few_steps(store):
+    record_paper_run(store, epochs=100, adapt_at=range(2, 101))
+    assert steps(folded(facts_of(store))) == [1, "98 adaptations", "epochs 2-99", 100, 100]
+
+
+def test_many_changes_between_two_epochs_are_one_from_the_first_to_the_last_value(store):
+    with dnnprov.start_run("d", store=store, params={"learning_rate": 8.0}) as run:
+        with run.task("Training") as training:
+            training.log(epoch=1, loss=1.0)
+            for n in range(9):
+                run.adapt(dnnprov.Change("learning_rate", 8.0 - n, 7.0 - n, epoch=2, step=n, technique="OneCycle"))
+            training.log(epoch=2, loss=0.5)
+    change = folded(facts_of(store)).timelines[0].steps[1]
+    assert (change.values["old_value"], change.values["new_value"], change.num_rows) == (8.0, -1.0, 9)
+
+
+def test_many_rows_files_and_series_become_one_that_says_how_many(store, tmp_path):
+    with dnnprov.start_run("d", store=store) as run, run.task("Split") as split:
+        for n in range(10):
+            split.generates("oSplit", part=n)
+            (tmp_path / f"{n}.npz").write_bytes(b"12345")
+            split.generates_file(tmp_path / f"{n}.npz", role="data")
+            run.log(**{f"m{n}": n})
+    short = folded(facts_of(store))
+    assert [element.label for element in short.elements] == ["10 rows of oSplit"]
+    assert [(file.num_files, file.size) for file in short.files] == [(10, 50)]
+    assert [series.name for series in short.series] == ["10 metrics"]
+
+
+@pytest.mark.parametrize("num_trainings", [3, 30])
+def test_many_tasks_are_folded_by_transformation(store, num_trainings):
+    with dnnprov.start_run("folds", store=store, params={"learning_rate": 0.1}) as run:
+        for _ in range(num_trainings):
+            with run.task("Training") as training:
+                for epoch in (1, 2, 3):
+                    training.log(epoch=epoch, loss=1 / epoch)
+                    run.adapt(dnnprov.Change("learning_rate", 0.1, 0.05, epoch=epoch + 1, technique=f"T{epoch}"))
+            with run.task("Testing", after=training) as testing:
+                testing.log(accuracy=0.5)
+    short = folded(facts_of(store))
+    prov = prov_document(short)
+    assert check(prov) == []
+    assert len(labels(prov)) < 60
+    trainings = [task for task in short.tasks if task.is_training]
+    assert sum(task.num_tasks for task in trainings) == num_trainings
+
+
+def test_a_folded_run_states_the_same_relations_between_fewer_things(store):
+    record_paper_run(store, epochs=40, adapt_at=(10, 30))
+    prov = prov_document(folded(facts_of(store)))
+    assert check(prov) == []
+    assert ("epochs 10-29", "learning_rate 0.002 -> 0.001") in named(prov, "Derivation")
+    assert ("Adaptation", "epochs 1-9") in named(prov, "Usage")
+    assert attributes(prov, "epochs 1-9")["dnnprov:numRows"] == 9
