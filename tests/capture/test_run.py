@@ -461,3 +461,53 @@ def test_log_takes_any_name_of_a_metric(store):
     assert sorted(column_of(store, "SELECT name FROM metric")) == ["self", "top-5 acc", "values"]
     assert rows_of(store, 'SELECT "self", tag, order_ FROM otrainingmodel') == [{"self": 1, "tag": 2, "order_": 3}]
     assert sum(isinstance(event, MetricsRecorded) for event in events_of(store)) == 1
+
+
+def test_a_resumed_run_keeps_its_name_and_sees_what_was_changed_since(store):
+    with (
+        dnnprov.start_run("m", params={"learning_rate": 0.1, "batch_size": 8}) as run,
+        run.task("Training") as training,
+    ):
+        training.log(epoch=1, loss=1.0)
+        run.set_params(learning_rate=0.05)
+    for _ in range(2):  # from an archived segment and from an open one
+        with dnnprov.start_run("m", params={"learning_rate": 0.05, "batch_size": 8}, resume=run.uid) as again:
+            assert (again.name, again.uid) == ("m-1", run.uid)
+            column_of(store, "SELECT 1")
+    with dnnprov.start_run("m", params={"learning_rate": 0.01}, resume=run.uid):
+        pass
+    assert rows_of(
+        store, "SELECT adaptation_id, old_value, new_value, agent FROM oadaptation ORDER BY adaptation_id"
+    ) == [
+        {"adaptation_id": 1, "old_value": 0.1, "new_value": 0.05, "agent": "person"},
+        {"adaptation_id": 2, "old_value": 0.05, "new_value": 0.01, "agent": "person"},
+    ]
+    assert rows_of(store, "SELECT learning_rate, batch_size FROM itrainingmodel") == [
+        {"learning_rate": 0.1, "batch_size": 8}
+    ]
+    assert dnnprov.start_run("m").name == "m-2"
+
+
+@pytest.mark.parametrize("uid", ["0123456789abcdef", "../../escaped", "/tmp/escaped", "m-1"])
+def test_resuming_a_run_that_is_not_there_says_so_and_records_a_new_one(store, tmp_path, uid):
+    with pytest.warns(RuntimeWarning, match="is the uid of no run") as told, dnnprov.start_run("m", resume=uid) as run:
+        run.log(loss=1.0)
+    assert told[0].filename == __file__
+    assert run.uid != uid
+    assert rows_of(store, "SELECT name, status FROM run") == [{"name": "m-1", "status": "finished"}]
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_warning_points_at_the_line_that_led_to_it(store):
+    run = dnnprov.start_run("m")
+    run.finish()
+    with pytest.warns(RuntimeWarning, match="after finish") as told:
+        run.log(loss=1.0)
+    assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize("value", ["off", "0", "", "No"])
+def test_a_switch_that_says_no_leaves_recording_on(store, monkeypatch, value):
+    monkeypatch.setenv("DNNPROV_DISABLED", value)
+    dnnprov.start_run("m").finish()
+    assert column_of(store, "SELECT name FROM run") == ["m-1"]

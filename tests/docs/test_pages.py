@@ -91,3 +91,23 @@ def test_every_format_of_export_is_in_its_how_to(page, names):
     assert set(written) == set(FORMATS)
     for name, one in FORMATS.items():
         assert all(suffix in written[name] for suffix in one.suffixes)
+
+
+def test_the_numbers_that_pages_state_are_those_of_the_code(page):
+    from dnnprov.analysis.history import DEFAULT_LIMIT, DEFAULT_TIMEOUT_SECONDS
+    from dnnprov.capture.recorder import HEARTBEAT_SECONDS
+    from dnnprov.journal.reader import CHUNK_BYTES
+    from dnnprov.store import follower
+    from dnnprov.store.liveness import STALE_SECONDS
+    from dnnprov.store.schema import MAX_ATTRIBUTE_COLUMNS
+
+    architecture = " ".join(page("docs/explanation/architecture.md").text.split())
+    assert f"syncs that file every {HEARTBEAT_SECONDS:g} s" in architecture
+    assert f"nothing was heard for {STALE_SECONDS:g} s, nine heartbeats" in architecture
+    assert STALE_SECONDS == 9 * HEARTBEAT_SECONDS
+    assert f"in pieces of up to {CHUNK_BYTES >> 20} MiB" in architecture
+    assert f"reads pieces of {follower.CHUNK_BYTES >> 10} KiB" in architecture
+    assert f"ends after {follower.IDLE_SECONDS:g} s without news" in architecture
+    assert f"Beyond {MAX_ATTRIBUTE_COLUMNS} attributes" in page("docs/reference/database.md").text
+    queries = " ".join(page("docs/how-to/ask-with-sql.md").text.split())
+    assert f"stop after {DEFAULT_TIMEOUT_SECONDS:g} s (`--timeout`) and give at most {DEFAULT_LIMIT:,} rows" in queries

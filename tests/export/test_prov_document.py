@@ -121,9 +121,10 @@ def test_agents_follow_the_plan_and_software_acts_for_the_person(paper_run):
     assert {str(values["plan"]) for values in ({k.localpart: v for k, v in one.items()} for one in of_run)} == {
         "dataflow:version-1"
     }
-    (delegation,) = statements(paper_run, "Delegation")
-    assert delegation[0].startswith("software.")
-    assert delegation[1].startswith("person.")
+    delegations = statements(paper_run, "Delegation")  # frameworks that other tests loaded act for the person too
+    assert any("dnnprov" in delegate for delegate, *_ in delegations)
+    assert {delegate.partition(".")[0] for delegate, *_ in delegations} == {"software"}
+    assert {responsible.partition(".")[0] for _, responsible, *_ in delegations} == {"person"}
 
 
 def test_the_plan_has_the_transformations_and_each_task_names_its_own(paper_run):

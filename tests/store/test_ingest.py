@@ -17,6 +17,9 @@ from dnnprov.errors import SchemaVersionError, StoreError, StoreNotFoundError
 from dnnprov.journal.folder import StoreFolder
 from dnnprov.journal.format import encode
 from dnnprov.model.events import (
+    AttributeDeclared,
+    DataflowDeclared,
+    DataSetDeclared,
     ElementsRecorded,
     MetricsRecorded,
     RunEnded,
@@ -25,6 +28,7 @@ from dnnprov.model.events import (
     SegmentClosed,
     SegmentOpened,
     TaskBegan,
+    TransformationDeclared,
 )
 from dnnprov.store.follower import follow
 from dnnprov.store.sqlite import open_store
@@ -454,3 +458,47 @@ def test_the_recorder_starts_a_follower_unless_told_not_to(store):
             finally:
                 connection.close()
     (store / "provenance.db").unlink()  # the follower sees that the file is gone and ends
+
+
+def test_a_plan_declared_before_anything_ran_is_there_with_its_dependencies(store):
+    declared = DataflowDeclared(
+        dataflow="m",
+        transformations=[
+            TransformationDeclared(
+                tag="Split", sets=[DataSetDeclared("oSplit", "generated", [AttributeDeclared("share", "NUMERIC")])]
+            ),
+            TransformationDeclared(tag="Training", sets=[DataSetDeclared("oSplit", "used", dependency="Split")]),
+        ],
+    )
+    write_segment(store, "abcdabcd", "r0-x-1-0", [RunStarted(dataflow="m", name="m-1"), declared])
+    assert column_of(store, "SELECT tag FROM data_transformation ORDER BY tag") == ["Split", "Training"]
+    attributes = "SELECT name, column_name, type FROM attribute JOIN data_set USING (data_set_id) WHERE tag = 'oSplit'"
+    assert rows_of(store, attributes) == [{"name": "share", "column_name": "share", "type": "number"}]
+    dependency = """SELECT p.tag AS previous, n.tag AS following, s.tag AS data_set FROM data_dependency AS d
+        JOIN data_transformation AS p ON p.transformation_id = d.previous_transformation_id
+        JOIN data_transformation AS n ON n.transformation_id = d.next_transformation_id
+        JOIN data_set AS s ON s.data_set_id = d.data_set_id"""
+    assert rows_of(store, dependency) == [{"previous": "Split", "following": "Training", "data_set": "oSplit"}]
+    assert rows_of(store, "SELECT share FROM osplit") == []
+
+
+def test_of_a_run_resumed_the_later_values_count_in_whatever_order_the_segments_lie(store):
+    first = [
+        RunStarted(dataflow="m", name="n"),
+        TaskBegan(tag="Training"),
+        ElementsRecorded(set="oTrainingModel", relation="generated", task=2, rows=[{"epoch": 1, "accuracy": 0.9}]),
+        MetricsRecorded(values={"loss": 9.0}, step=0),
+        RunEnded(status="failed"),
+        SegmentClosed(),
+    ]
+    second = [
+        RunResumed(dataflow="m"),
+        TaskBegan(tag="Training"),
+        ElementsRecorded(set="oTrainingModel", relation="generated", task=2, rows=[{"epoch": 1, "accuracy": 0.4}]),
+        MetricsRecorded(values={"loss": 1.0}, step=0),
+    ]
+    write_segment(store, "abcdabcd", "r0-b", first)
+    write_segment(store, "abcdabcd", "r0-a", second, attempt=1)
+    assert column_of(store, "SELECT status FROM run") == ["running"]
+    assert column_of(store, "SELECT max FROM run_metric WHERE name = 'accuracy'") == [0.4]
+    assert column_of(store, "SELECT value FROM metric") == [1.0]

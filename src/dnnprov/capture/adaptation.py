@@ -59,6 +59,10 @@ class Adaptations:
         self._tasks: dict[tuple[str, Task | None], Task] = {}
         self._numbers = itertools.count(1)
 
+    def continue_after(self, number: int) -> None:
+        """Number the next change after those of an earlier process."""
+        self._numbers = itertools.count(number + 1)
+
     def begin(self, technique: str, parameters: Mapping[str, Any], training: Task | None) -> Task:
         """The Adaptation task of a technique, begun where there is none yet."""
         key = (technique, training)

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from dnnprov.capture.switches import is_switched_on
+
 if TYPE_CHECKING:
     from dnnprov.journal.folder import StoreFolder
 
@@ -26,7 +28,7 @@ def start_follower(folder: StoreFolder) -> None:
     Raises:
         OSError: the process could not be started.
     """
-    if os.environ.get(FOLLOW_VARIABLE, "1") in {"0", "false", "no", "off"} or _is_followed(folder):
+    if not is_switched_on(FOLLOW_VARIABLE, default=True) or _is_followed(folder):
         return
     command = [sys.executable, "-m", "dnnprov", "ingest", "--follow", "--store", str(folder.path)]
     child = subprocess.Popen(  # noqa: S603 - our own command

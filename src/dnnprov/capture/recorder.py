@@ -37,6 +37,7 @@ from dnnprov.model.events import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from dnnprov.journal.folder import StoreFolder
     from dnnprov.model.events import Event, Reference
@@ -178,11 +179,7 @@ class Recorder:
         if kind in self._warned:
             return
         self._warned.add(kind)
-        text = f"dnnprov: run {self.run}: {message}"
-        try:
-            warnings.warn(text, RuntimeWarning, stacklevel=4)
-        except Warning:  # the user turned warnings into errors; that must not end a training
-            print(text, file=sys.stderr)  # noqa: T201 - the only other way to say it
+        warn_user(f"run {self.run}: {message}")
 
     def _beat(self, stop: threading.Event) -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
@@ -232,6 +229,19 @@ class DisabledRecorder(Recorder):
 
     def submit(self, job: Callable[[], None]) -> None:  # noqa: D102
         pass
+
+
+def warn_user(message: str) -> None:
+    """Say something through `warnings`, at the line of the user's code that led to it."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as `warnings` itself does
+    level = 2
+    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "dnnprov":
+        frame, level = frame.f_back, level + 1
+    text = f"dnnprov: {message}"
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=level)
+    except Warning:  # the user turned warnings into errors; that must not end a training
+        print(text, file=sys.stderr)  # noqa: T201 - the only other way to say it
 
 
 _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()

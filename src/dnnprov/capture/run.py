@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
+    from dnnprov.capture.earlier import EarlierRun
     from dnnprov.capture.recorder import Handle, Recorder
     from dnnprov.model.events import Relation, RunStatus
 
@@ -207,6 +208,11 @@ class Run:
             open_runs.discard(self)
             self.recorder.close()
 
+    def continue_from(self, earlier: EarlierRun) -> None:
+        """Take over what earlier processes of a resumed run left, so that a change since is seen as one."""
+        self._parameters.update(earlier.parameters)
+        self._adaptations.continue_after(earlier.num_adaptations)
+
     def is_closed(self, what: str) -> bool:
         """Whether the run has ended; then what comes is not recorded, which is said once."""
         if self._status == "running":
@@ -236,7 +242,8 @@ class Run:
 
     def _adapt_by_hand(self, name: str, value: Any) -> None:
         epoch = self.training.last_epoch if self.training else None
-        self.adapt(Change(name, self._parameters[name], value, epoch=None if epoch is None else epoch + 1))
+        first_epoch = None if epoch is None else epoch + 1
+        self.adapt(Change(name, self._parameters[name], value, epoch=first_epoch, agent="person"))
 
     def _hash(self, handle: Handle | None, path: Path, state: FileState) -> None:
         reference = self.recorder.reference(handle)

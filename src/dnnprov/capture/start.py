@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import atexit
-import os
 import secrets
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.capture.earlier import find_earlier
 from dnnprov.capture.environment import environment
 from dnnprov.capture.follower import start_follower
-from dnnprov.capture.recorder import DisabledRecorder, Recorder
+from dnnprov.capture.recorder import DisabledRecorder, Recorder, warn_user
 from dnnprov.capture.run import Run, active_run, open_runs
+from dnnprov.capture.switches import is_switched_on
 from dnnprov.capture.task import end_of_block
 from dnnprov.errors import UsageError
 from dnnprov.journal.folder import store_folder
 from dnnprov.model.events import RunResumed, RunStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+    from os import PathLike
+
+    from dnnprov.journal.folder import StoreFolder
 
 DISABLED_VARIABLE = "DNNPROV_DISABLED"
 
@@ -28,7 +33,7 @@ def start_run(
     params: Mapping[str, Any] | None = None,
     name: str | None = None,
     tags: Mapping[str, str] | Iterable[str] | None = None,
-    store: str | os.PathLike[str] | None = None,
+    store: str | PathLike[str] | None = None,
     parent: Run | str | None = None,
     resume: str | None = None,
 ) -> Run:
@@ -41,7 +46,8 @@ def start_run(
         tags: labels, or label -> text.
         store: folder, or a `postgresql://` URL; `DNNPROV_STORE`, else `./.dnnprov`, where it is left out.
         parent: the run, or its uid, that this one is a part of (a trial of a study).
-        resume: uid of a run to go on with instead of starting a new one.
+        resume: uid of a run to go on with instead of starting a new one; its name and hyperparameters are taken over.
+            Where the store has none of this uid, a warning says so and a new run starts.
 
     Returns:
         The run, a context manager.
@@ -60,34 +66,53 @@ def start_run(
     _check("dataflow", dataflow, str, "a tag such as 'alexnet'")
     if not dataflow:
         raise UsageError("dataflow='' is empty; expected a tag such as 'alexnet'")
-    _check("params", params, dict | None, "a dict of hyperparameters")
+    _check("params", params, Mapping | None, "a dict of hyperparameters")
     _check("name", name, str | None, "text")
     _check("parent", parent, Run | str | None, "a run or its uid")
     _check("resume", resume, str | None, "the uid of a run")
     labels = _labels(tags)
     folder = store_folder(store)
-    uid = resume or secrets.token_hex(8)
-    if os.environ.get(DISABLED_VARIABLE, "0") not in {"", "0", "false", "no"}:
-        return Run(DisabledRecorder(folder, uid), dataflow, name or dataflow)
+    if is_switched_on(DISABLED_VARIABLE, default=False):
+        return Run(DisabledRecorder(folder, resume or secrets.token_hex(8)), dataflow, name or dataflow)
     _finish_earlier_cells(dataflow)
-    recorder = Recorder(folder, uid, attempt=folder.num_processes(uid, 0) if resume else 0)
-    run = Run(recorder, dataflow, _run_name(recorder, dataflow, name))
-    if resume:
-        recorder.append(RunResumed(dataflow=dataflow))
-    else:
-        recorder.append(
-            RunStarted(
-                dataflow=dataflow,
-                name=run.name,
-                tags=labels,
-                parent=parent.uid if isinstance(parent, Run) else parent,
-                program=sys.argv[0] if sys.argv and sys.argv[0] not in {"", "-c"} else None,
-            )
-        )
+    run = (_resume(folder, dataflow, resume) if resume else None) or _start(folder, dataflow, name, labels, parent)
     run.set_params(**{str(key): value for key, value in (params or {}).items()})
-    recorder.submit(lambda: _record_environment(recorder))
-    recorder.start_heartbeat()
+    run.recorder.submit(lambda: _record_environment(run.recorder))
+    run.recorder.start_heartbeat()
     open_runs.add(run)
+    return run
+
+
+def _start(
+    folder: StoreFolder, dataflow: str, name: str | None, labels: dict[str, str], parent: Run | str | None
+) -> Run:
+    recorder = Recorder(folder, secrets.token_hex(8))
+    run = Run(recorder, dataflow, _run_name(recorder, dataflow, name))
+    recorder.append(
+        RunStarted(
+            dataflow=dataflow,
+            name=run.name,
+            tags=labels,
+            parent=parent.uid if isinstance(parent, Run) else parent,
+            program=sys.argv[0] if sys.argv and sys.argv[0] not in {"", "-c"} else None,
+        )
+    )
+    return run
+
+
+def _resume(folder: StoreFolder, dataflow: str, uid: str) -> Run | None:
+    """The run of this uid, to go on with; `None`, which is said, where the store has none: then a new one starts."""
+    try:
+        earlier = find_earlier(folder, uid)
+    except OSError:
+        earlier = None
+    if earlier is None:
+        warn_user(f"resume={uid!r} is the uid of no run in {folder.path}; a new run is recorded instead")
+        return None
+    recorder = Recorder(folder, uid, attempt=earlier.num_attempts)
+    run = Run(recorder, dataflow, earlier.name or uid)
+    run.continue_from(earlier)
+    recorder.append(RunResumed(dataflow=dataflow))
     return run
 
 
@@ -117,7 +142,7 @@ def _labels(tags: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
         return {}
     if isinstance(tags, str):
         return {tags: ""}
-    if isinstance(tags, dict):
+    if isinstance(tags, Mapping):
         return {str(key): str(value) for key, value in tags.items()}
     try:
         return dict.fromkeys((str(tag) for tag in tags), "")

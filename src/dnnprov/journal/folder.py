@@ -97,14 +97,9 @@ class StoreFolder:
         for run_folder in sorted(_folders(self.archive)):
             yield from sorted(run_folder.glob(f"*{ARCHIVE_SUFFIX}"))
 
-    def num_processes(self, run: str, rank: int) -> int:
-        """How many processes of this rank recorded into the run so far."""
-        return sum(
-            1
-            for folder in (self.journal / run, self.archive / run)
-            for segment in (folder.glob(f"r{rank}-*") if folder.is_dir() else ())
-            if not segment.name.startswith(f"r{rank}-fork-")
-        )
+    def run_segments(self, run: str) -> list[Path]:
+        """The segments of one run, open and archived."""
+        return [*(self.journal / run).glob(f"*{SEGMENT_SUFFIX}"), *(self.archive / run).glob(f"*{ARCHIVE_SUFFIX}")]
 
     def default_run_name(self, dataflow: str) -> str:
         """`<dataflow>-<n>` with the next free number; the creation of an empty file makes it ours alone.

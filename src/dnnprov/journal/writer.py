@@ -42,6 +42,7 @@ class SegmentWriter:
         self._lock = threading.Lock()
         self._next = 0
         self._torn = False
+        self._is_listed = False  # durably, in its folder
         self.last_write_at = 0
 
     def append(self, event: Event) -> int:
@@ -76,6 +77,10 @@ class SegmentWriter:
         # Without the lock: a slow disk must not hold up a log call.
         if self._fd >= 0:
             (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(self._fd)
+        if not self._is_listed:
+            for folder in (self.path.parent, self.path.parent.parent):
+                sync_folder(folder)
+            self._is_listed = True
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
@@ -88,3 +93,16 @@ class SegmentWriter:
         """In a forked child: let go of the parent's file without touching a lock another thread may have held."""
         os.close(self._fd)
         self._fd = -1
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises:
+        OSError: the disk would not.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

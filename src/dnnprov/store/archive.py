@@ -8,6 +8,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from dnnprov.journal.writer import sync_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,18 +31,10 @@ def archive_segment(folder: StoreFolder, segment: Path) -> None:
             compressed.flush()
             os.fsync(compressed.fileno())
         temporary.rename(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         segment.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             segment.parent.rmdir()  # while other segments of the run are open it stays
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -154,6 +154,8 @@ class SqliteStore:
             if refused or "readonly" in str(error):
                 what = refused[0] if refused else "writing"
                 raise QueryRefusedError(f"{what} is not allowed here; only SELECT over the store's tables is") from None
+            if "one statement at a time" in str(error):
+                raise QueryError(f"one SELECT is answered at a time; the SQL was {_shown(sql)}") from None
             if "interrupted" in str(error):
                 raise QueryTimeoutError(timeout_seconds) from None
             raise QueryError(f"{error}; the SQL was {_shown(sql)}") from None

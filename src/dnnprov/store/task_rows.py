@@ -42,6 +42,11 @@ class TaskRows:
             (source.run_id, transformation_id, event.tag, time_text(event.at), source.header.rank, source.process_id,
              event.seq),
         )  # fmt: skip
+        self._connection.execute(
+            "UPDATE data_transformation SET program_id = (SELECT r.program_id FROM run AS r WHERE r.run_id = ?)"
+            " WHERE transformation_id = ? AND program_id IS NULL",
+            (source.run_id, transformation_id),
+        )
         (task_id,) = self._connection.execute(
             "SELECT task_id FROM task WHERE process_id = ? AND sequence = ?", (source.process_id, event.seq)
         ).fetchone()
