@@ -9,6 +9,21 @@ import click
 from dnnprov.cli.options import asked_history, complete_dataflow, complete_run, global_options, setting
 from dnnprov.cli.output import cell_text, print_json, print_notes, print_result, print_table
 from dnnprov.model.events import END_STATES
+from dnnprov.store.schema import OVERVIEW_COLUMNS
+
+FIRST_COLUMNS = (
+    "name",
+    "dataflow",
+    "status",
+    "started_at",
+    "duration_seconds",
+    "last_epoch",
+    "accuracy",
+    "accuracy_source",
+    "loss",
+    "diverged",
+)
+"""Of the table for people: what a run is and how well it did, the hyperparameters after."""
 
 
 @click.command()
@@ -21,12 +36,9 @@ def runs(dataflow: str | None, status: str | None, limit: int | None) -> None:
     with asked_history() as history:
         result = history.runs(dataflow=dataflow, status=status, limit=limit)
         rows = list(result)
-        shown = [
-            column
-            for column in result.columns
-            if column not in {"run_id", "uid"} and (column == "name" or any(row[column] is not None for row in rows))
-        ]
-        print_result(result, ["name", *(column for column in shown if column != "name")])
+        used = [column for column in result.columns if any(row[column] is not None for row in rows)]
+        hyperparameters = [column for column in used if column not in OVERVIEW_COLUMNS]
+        print_result(result, [*(column for column in FIRST_COLUMNS if column in used), *hyperparameters])
 
 
 @click.command()
