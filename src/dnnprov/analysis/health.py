@@ -22,7 +22,8 @@ MEANINGS: dict[str, str] = {
     "value_does_not_fit": "A value did not fit its column; it is kept in <column>_text or in the detail. Log one type.",
     "conflicting_hyperparameter": "A hyperparameter was given with another value than the framework has.",
     "file_missing": "A file that was to be recorded was not there. Record it after it is written.",
-    "unknown_status": "finish() was called with a status that does not exist; finished was recorded.",
+    "unknown_status": "finish() or end() was called with a status that does not exist; finished was recorded.",
+    "not_a_task": "after= was given something that is no task of a run; that dependency is not recorded.",
 }
 """Kind of problem -> what it means and what to do."""
 

@@ -78,8 +78,6 @@ class Adaptations:
         """Record a change as a row of oAdaptation."""
         task = self.begin(change.technique, change.parameters, training)
         reference = self._run.recorder.reference(task.handle)
-        if reference is None:
-            return
         self._run.recorder.append(
             HyperparameterAdapted(
                 task=reference,

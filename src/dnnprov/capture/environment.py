@@ -7,9 +7,11 @@ import getpass
 import hashlib
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -36,10 +38,16 @@ ALLOWED_VARIABLES = (
 FRAMEWORKS = ("flax", "jax", "keras", "lightning", "tensorflow", "torch", "transformers")
 """Modules that train networks; those a process has loaded become software agents of its run."""
 
-SECRET_WORDS = ("api-key", "api_key", "apikey", "password", "passwd", "secret", "token")
-"""A command-line argument after an option with one of these in its name is recorded as `***`."""
+SECRET_NAMES = re.compile(
+    r"(?:^|[^a-z0-9])(?:(?:api|access|secret|private)[-_.]?key|password|passwd|pwd|secret|token|auth|credentials?)"
+    r"(?:$|[^a-z0-9])"
+)
+"""Names of options whose values are recorded as `***`; whole words, so that `--max-tokens` stays."""
 
-GIT_TIMEOUT_SECONDS = 10.0
+URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+
+GIT_TIMEOUT_SECONDS = 4.0
+"""For all that git is asked; a slow file system must not hold up the end of a run."""
 
 
 def environment() -> EnvironmentRecorded:
@@ -74,18 +82,18 @@ def safe_command_line(arguments: list[str]) -> list[str]:
     """The arguments with the values of secret-looking options masked.
 
     Example:
-        >>> safe_command_line(["train.py", "--api-key", "abc", "--token=xyz", "--lr", "0.1"])
-        ['train.py', '--api-key', '***', '--token=***', '--lr', '0.1']
+        >>> safe_command_line(["train.py", "--api-key", "abc", "wandb.token=xyz", "--max-tokens", "512"])
+        ['train.py', '--api-key', '***', 'wandb.token=***', '--max-tokens', '512']
     """
     masked: list[str] = []
     hide_next = False
     for argument in arguments:
         name, equals, _ = argument.partition("=")
-        is_secret = any(word in name.lower() for word in SECRET_WORDS) and name.startswith("-")
+        is_secret = bool(SECRET_NAMES.search(name.lower())) and (equals != "" or name.startswith("-"))
         if hide_next:
             masked.append("***")
         else:
-            masked.append(f"{name}=***" if is_secret and equals else argument)
+            masked.append(f"{name}=***" if is_secret and equals else URL_PASSWORD.sub(r"\1***@", argument))
         hide_next = is_secret and not equals and not hide_next
     return masked
 
@@ -144,27 +152,32 @@ def _gpu() -> str | None:
 def _add_git_state(event: EnvironmentRecorded) -> None:
     """Commit, branch and a hash over the uncommitted changes of the code that runs."""
     folder = Path(sys.argv[0]).absolute().parent if sys.argv and Path(sys.argv[0]).is_file() else Path()
-    commit = _git(folder, "rev-parse", "HEAD")
+    until = time.monotonic() + GIT_TIMEOUT_SECONDS
+    commit = _git(folder, until, "rev-parse", "HEAD")
     if commit is None:
         return
     event.git_commit = commit.strip().decode("ascii", "replace")
-    branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD")
+    branch = _git(folder, until, "rev-parse", "--abbrev-ref", "HEAD")
     event.git_branch = branch.strip().decode("utf-8", "replace") if branch else None
-    status = _git(folder, "status", "--porcelain")
+    status = _git(folder, until, "status", "--porcelain")
     if status is None:
         return
     event.git_dirty = bool(status.strip())
     if event.git_dirty:
-        difference = _git(folder, "diff", "HEAD", "--no-ext-diff", "--no-textconv") or b""
-        event.git_diff_sha256 = hashlib.sha256(status + difference).hexdigest()
+        difference = _git(folder, until, "diff", "HEAD", "--no-ext-diff", "--no-textconv")
+        if difference is not None:
+            event.git_diff_sha256 = hashlib.sha256(status + difference).hexdigest()
 
 
-def _git(folder: Path, *arguments: str) -> bytes | None:
+def _git(folder: Path, until: float, *arguments: str) -> bytes | None:
     """What git prints, `None` where there is no git, no repository or no answer in time."""
     command = ["git", "-C", str(folder), "--no-optional-locks", *arguments]
+    seconds = until - time.monotonic()
+    if seconds <= 0:
+        return None
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=GIT_TIMEOUT_SECONDS, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return None

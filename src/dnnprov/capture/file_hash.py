@@ -58,6 +58,8 @@ def file_sha256(path: Path, expected: FileState) -> tuple[str | None, str | None
     try:
         if file_state(path) != expected:
             return None, OVERWRITTEN
+        if not path.is_file() and not path.is_dir():
+            return None, "no regular file"  # a pipe or a device would be read for ever
         digest = _folder_digest(path) if path.is_dir() else _digest(path)
         if file_state(path) != expected:
             return None, OVERWRITTEN

@@ -23,25 +23,25 @@ FOLLOW_VARIABLE = "DNNPROV_FOLLOW"
 def start_follower(folder: StoreFolder) -> None:
     """Start a follower of this store unless one lives or `DNNPROV_FOLLOW=0`.
 
-    It is a child with its own session, no standard streams and low priority, and ends by itself.
+    It has its own session, no standard streams and low priority, and ends by itself. It is no child of the training (a
+    shell in between starts it), so that a training that waits for all its children does not wait for it.
 
     Raises:
         OSError: the process could not be started.
     """
-    if not is_switched_on(FOLLOW_VARIABLE, default=True) or _is_followed(folder):
+    is_python = bool(sys.executable) and not getattr(sys, "frozen", False)  # a frozen program would start itself
+    if not is_python or not is_switched_on(FOLLOW_VARIABLE, default=True) or _is_followed(folder):
         return
-    command = [sys.executable, "-m", "dnnprov", "ingest", "--follow", "--store", str(folder.path)]
-    child = subprocess.Popen(  # noqa: S603 - our own command
-        command,
+    follower = [sys.executable, "-m", "dnnprov", "ingest", "--follow", "--store", str(folder.path)]
+    subprocess.run(  # noqa: S603 - our own command
+        ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", *follower],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
         start_new_session=True,
-        close_fds=True,
+        check=False,
     )
-    # Not waited for: it outlives the training. Without this, Python warns that it still runs.
-    child.returncode = 0
 
 
 def _is_followed(folder: StoreFolder) -> bool:

@@ -23,7 +23,8 @@ import threading
 import time
 import warnings
 import weakref
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dnnprov.journal.reader import machine_boot, process_started
 from dnnprov.journal.writer import SegmentWriter
@@ -47,11 +48,17 @@ REOPEN_SECONDS = 1.0
 """How long to wait before another try to make a segment after one failed."""
 
 
-class Handle(NamedTuple):
-    """What a task or file is known by: the process that recorded it and the number of the event."""
+@dataclass
+class Handle:
+    """What a task or file is known by.
+
+    Attributes:
+        process: that recorded it.
+        seq: number of its event; `None` while it could not be written.
+    """
 
     process: str
-    seq: int
+    seq: int | None = None
 
 
 class Recorder:
@@ -64,6 +71,10 @@ class Recorder:
         attempt: how many processes of this rank recorded into the run before.
     """
 
+    _jobs: queue.SimpleQueue[Callable[[], None] | None] | None
+    _worker: threading.Thread | None
+    _beats: threading.Event | None
+
     def __init__(self, folder: StoreFolder, run: str, rank: int = 0, attempt: int = 0) -> None:
         self.folder = folder
         self.run = run
@@ -72,31 +83,47 @@ class Recorder:
         self._header = SegmentOpened(format=FORMAT_VERSION, run=run, process="", rank=rank, attempt=attempt)
         self._writer: SegmentWriter | None = None
         self._lost_untold = 0
+        self._kept: list[tuple[Event, Handle]] = []
         self._open_again_at = 0.0
         self._closed = False
         self._warned: set[str] = set()
-        self._open_lock = threading.Lock()
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] | None = None
-        self._worker: threading.Thread | None = None
-        self._beats: threading.Event | None = None
+        self._reset_threads()
         _recorders.add(self)
 
-    def append(self, event: Event) -> Handle | None:
-        """Write an event; `None` when it was lost, which is counted and said once."""
+    def append(self, event: Event, *, keep: bool = False) -> Handle:
+        """Write an event; one that is lost is counted, and said once.
+
+        Args:
+            event: to write.
+            keep: one that others build on (the run's start, a task's) is kept until it can be written, before any
+                later one; its handle is filled in then.
+
+        Returns:
+            What later events refer to it by.
+        """
+        handle = Handle(self.process)
         try:
             writer = self._writer or self._open()
-            if self._lost_untold:
-                self._tell_loss(writer)
-            return Handle(self.process, writer.append(event))
+            if self._kept or self._lost_untold:
+                self._catch_up(writer)
+            handle.seq = writer.append(event)
         except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
-            self.num_lost += 1
-            self._lost_untold += 1
+            if keep and not self._closed:
+                self._kept.append((event, handle))
+            else:
+                self.num_lost += 1
+                self._lost_untold += 1
             self._warn("lost", f"could not be recorded: {error}; training goes on, what is lost is counted")
-            return None
+        return handle
 
     def reference(self, handle: Handle | None) -> Reference | None:
         """How an event of this process refers to a task or file."""
         if handle is None:
+            return None
+        if handle.seq is None and self._kept:  # its event waits; maybe writing works again
+            with contextlib.suppress(OSError):
+                self._catch_up(self._writer or self._open())
+        if handle.seq is None:
             return None
         return handle.seq if handle.process == self.process else f"{handle.process}:{handle.seq}"
 
@@ -116,37 +143,65 @@ class Recorder:
 
     def start_heartbeat(self) -> None:
         """Sync the segment every 10 s from a thread, and give a sign of life where nothing else was recorded."""
-        self._beats = threading.Event()
-        thread = threading.Thread(target=self._beat, args=(self._beats,), name="dnnprov-heartbeat", daemon=True)
-        thread.start()
+        self._beats = beats = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(beats,), name="dnnprov-heartbeat", daemon=True)
+        with self.guarded("starting the heartbeat"):
+            thread.start()
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run something slow on the worker thread, in the order of the calls; `close` waits for it."""
-        with self._open_lock:
-            if self._jobs is None:
-                self._jobs = queue.SimpleQueue()
-                self._worker = threading.Thread(target=self._work, args=(self._jobs,), name="dnnprov", daemon=True)
-                self._worker.start()
-        self._jobs.put(job)
+        """Run something slow on the worker thread, in the order of the calls; `close` waits for it.
+
+        Where no thread can be started it is done at once.
+        """
+        with self._jobs_lock:
+            jobs = self._jobs or self._start_worker()
+            if jobs is not None:
+                jobs.put(job)
+                return
+        with self.guarded("work without a thread"):
+            job()
 
     def drain(self) -> None:
         """Wait until the worker has done all its jobs."""
-        if self._jobs is not None and self._worker is not None:
-            self._jobs.put(None)
-            self._worker.join()
-            self._jobs = self._worker = None
+        with self._jobs_lock:
+            jobs, worker = self._jobs, self._worker
+            self._jobs, self._worker = None, None
+        if jobs is not None and worker is not None:
+            jobs.put(None)
+            if worker is not threading.current_thread():
+                worker.join()
 
     def close(self) -> None:
         """Finish the jobs, close the segment and make it durable; nothing is recorded after."""
         self.drain()
         if self._beats is not None:
             self._beats.set()
-        if self._writer is not None:
-            self.append(SegmentClosed())
+        writer = self._writer
+        self.num_lost += len(self._kept)
+        if writer is not None:
             with contextlib.suppress(OSError):  # the next reader still sees all that was written
-                self._writer.sync()
-            self._writer.close()
+                writer.sync()
+            with self.guarded("closing the journal"):
+                writer.close_with(SegmentClosed())
         self._writer, self._closed = None, True
+
+    def _start_worker(self) -> queue.SimpleQueue[Callable[[], None] | None] | None:
+        jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        worker = threading.Thread(target=self._work, args=(jobs,), name="dnnprov", daemon=True)
+        try:
+            worker.start()
+        except RuntimeError:  # no thread can be had: a limit of the system, or the interpreter ends
+            return None
+        self._jobs, self._worker = jobs, worker
+        return jobs
+
+    def _reset_threads(self) -> None:
+        """No thread yet, and no lock that another thread may have held at a fork."""
+        self._open_lock = threading.RLock()
+        self._jobs_lock = threading.RLock()
+        self._jobs = None
+        self._worker = None
+        self._beats = None
 
     def _open(self) -> SegmentWriter:
         with self._open_lock:
@@ -159,21 +214,36 @@ class Recorder:
             self._open_again_at = time.monotonic() + REOPEN_SECONDS
             self.folder.create()
             writer = SegmentWriter(self.folder.segment(self.run, self.process))
-            header = self._header
-            header.process = self.process
-            header.host, header.pid = socket.gethostname(), os.getpid()
-            header.started, header.boot = process_started(header.pid), machine_boot()
-            writer.append(header)
+            try:
+                writer.append(self._opening())
+            except OSError:  # a disk that is full: the next try must not find this file
+                writer.close()
+                with contextlib.suppress(OSError):
+                    writer.path.unlink()
+                raise
             self._writer, self._open_again_at = writer, 0.0
             return writer
 
-    def _tell_loss(self, writer: SegmentWriter) -> None:
-        count, self._lost_untold = self._lost_untold, 0
-        try:
-            writer.append(ProblemRecorded(kind="lost", detail=f"{count} events could not be written"))
-        except OSError:
-            self._lost_untold += count
-            raise
+    def _opening(self) -> SegmentOpened:
+        header = self._header
+        header.process = self.process
+        header.host, header.pid = socket.gethostname(), os.getpid()
+        header.started, header.boot = process_started(header.pid), machine_boot()
+        return header
+
+    def _catch_up(self, writer: SegmentWriter) -> None:
+        """Write what was kept while nothing could be written, and tell how many events are lost."""
+        while self._kept:
+            event, handle = self._kept[0]
+            handle.process, handle.seq = self.process, writer.append(event)
+            del self._kept[0]
+        if self._lost_untold:
+            count, self._lost_untold = self._lost_untold, 0
+            try:
+                writer.append(ProblemRecorded(kind="lost", detail=f"{count} events could not be written"))
+            except OSError:
+                self._lost_untold += count
+                raise
 
     def _warn(self, kind: str, message: str) -> None:
         if kind in self._warned:
@@ -199,8 +269,9 @@ class Recorder:
     def become_child(self) -> None:
         """After a fork, in the child: leave the parent's segment and threads to the parent."""
         parent, writer = self.process, self._writer
-        self._open_lock = threading.Lock()
-        self._jobs = self._worker = self._beats = self._writer = None
+        self._reset_threads()
+        self._writer = None
+        self._kept = []
         self._lost_untold = 0
         self._header = SegmentOpened(
             format=FORMAT_VERSION,
@@ -218,8 +289,8 @@ class Recorder:
 class DisabledRecorder(Recorder):
     """Takes everything and does nothing: what `DNNPROV_DISABLED=1` asks for."""
 
-    def append(self, event: Event) -> Handle | None:  # noqa: ARG002, D102 - as in the base
-        return None
+    def append(self, event: Event, *, keep: bool = False) -> Handle:  # noqa: ARG002, D102 - as in the base
+        return Handle(self.process)
 
     def note_problem(self, kind: str, detail: str) -> None:  # noqa: D102
         pass
@@ -240,8 +311,9 @@ def warn_user(message: str) -> None:
     text = f"dnnprov: {message}"
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=level)
-    except Warning:  # the user turned warnings into errors; that must not end a training
-        print(text, file=sys.stderr)  # noqa: T201 - the only other way to say it
+    except Exception:  # noqa: BLE001 - warnings may be errors, or go to a function of the user's; neither may end a training
+        with contextlib.suppress(Exception):
+            print(text, file=sys.stderr)  # noqa: T201 - the only other way to say it
 
 
 _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()

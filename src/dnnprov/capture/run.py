@@ -6,7 +6,8 @@ import itertools
 import os
 import threading
 import weakref
-from contextvars import ContextVar
+from collections.abc import Iterable
+from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,10 +23,10 @@ from dnnprov.model.events import (
     RunEnded,
 )
 from dnnprov.model.training import TRAINING_TAGS
-from dnnprov.model.values import plain_value
+from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, number_or_none, plain_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from dnnprov.capture.earlier import EarlierRun
@@ -62,7 +63,9 @@ class Run:
         self._parameters: dict[str, Any] = {}
         self._tasks: dict[int, Task] = {}
         self._adaptations = Adaptations(self)
-        self._finish_lock = threading.Lock()
+        self._finish_lock = threading.RLock()
+        self._is_finishing = False
+        self._tokens: list[Token[Run | None]] = []
         self._warned_closed = False
 
     @property
@@ -80,14 +83,13 @@ class Run:
         Returns:
             The task, a context manager that ends it.
         """
-        before = [after] if isinstance(after, Task) else [task for task in after or () if isinstance(task, Task)]
-        task = Task(self, str(tag), before)
+        task = Task(self, str(plain_value(tag)), self._tasks_in(after))
         self._tasks[id(task)] = task
         if task.tag.lower() in TRAINING_TAGS:
             self.training = task
         return task
 
-    def log(self, /, *, step: int | None = None, epoch: int | None = None, **metrics: Any) -> None:
+    def log(self, /, *, step: float | None = None, epoch: float | None = None, **metrics: Any) -> None:
         """Record one value for each of several series: rows of `metric`, fit for every batch.
 
         Args:
@@ -99,6 +101,10 @@ class Run:
             return
         if step is None:
             step = next(self._steps)
+        elif type(step) is not int or not MIN_INTEGER <= step <= MAX_INTEGER:
+            step = number_or_none(step)
+        if epoch is not None and (type(epoch) is not int or not MIN_INTEGER <= epoch <= MAX_INTEGER):
+            epoch = number_or_none(epoch)
         self.recorder.append(MetricsRecorded(step=step, epoch=epoch, values=metrics))
 
     def set_params(self, /, **parameters: Any) -> None:
@@ -113,7 +119,7 @@ class Run:
         with self.recorder.guarded("set_params"):
             new = {name: value for name, value in parameters.items() if name not in self._parameters}
             if new:
-                self.recorder.append(ParametersSet(values=dict(new)))
+                self.recorder.append(ParametersSet(values=dict(new)), keep=True)
                 self._parameters.update({name: plain_value(value) for name, value in new.items()})
             for name, value in parameters.items():
                 plain = plain_value(value)
@@ -167,9 +173,9 @@ class Run:
         self, path: str | os.PathLike[str], role: str | None, relation: Relation, task: Task | None
     ) -> None:
         """Record a file with its size and time now and its SHA-256 later; a missing one is a problem."""
-        if self.is_closed(f"file {path!s}"):
-            return
         with self.recorder.guarded("record_file"):
+            if self.is_closed(f"file {path!s}"):
+                return
             place = Path(path).absolute()
             try:
                 state = file_state(place)
@@ -180,7 +186,7 @@ class Run:
                 FileRecorded(
                     path=str(place),
                     relation=relation,
-                    role=role,
+                    role=None if role is None else str(role),
                     size=state.size,
                     modified=state.modified // 1000,
                     task=self.recorder.reference(task.handle) if task else None,
@@ -198,15 +204,24 @@ class Run:
             reason: why, for `exit_reason`.
         """
         with self._finish_lock:
-            if self._status != "running":
+            if self._status != "running" or self._is_finishing:
                 return
+            self._is_finishing = True  # a signal handler may call this while it is under way
             with self.recorder.guarded("finish"):
                 self.recorder.drain()
+                status, reason = self.known_ending(status, reason)
                 if not self.is_elsewhere():
                     self._end_everything(status, reason)
-            self._status = status if status in END_STATES else "finished"
+            self._status = status
             open_runs.discard(self)
             self.recorder.close()
+
+    def known_ending(self, status: RunStatus, reason: object) -> tuple[RunStatus, str | None]:
+        """A status and reason that can be recorded; an unknown status is noted and taken as finished."""
+        if status not in END_STATES:
+            self.recorder.note_problem("unknown_status", f"{status!r} is no status to end with; finished was recorded")
+            status = "finished"
+        return status, None if reason is None else str(plain_value(reason))
 
     def continue_from(self, earlier: EarlierRun) -> None:
         """Take over what earlier processes of a resumed run left, so that a change since is seen as one."""
@@ -233,36 +248,48 @@ class Run:
         self._tasks.pop(id(task), None)
 
     def _end_everything(self, status: RunStatus, reason: str | None) -> None:
-        if status not in END_STATES:
-            self.recorder.note_problem("unknown_status", f"finish({status!r}) is no status; 'finished' was recorded")
-            status = "finished"
         for task in reversed(list(self._tasks.values())):
             task.end(status)
         self.recorder.append(RunEnded(status=status, reason=reason))
+
+    def _tasks_in(self, after: object) -> list[Task]:
+        """The tasks among what was given as `after`; what is none is noted."""
+        if after is None or isinstance(after, Task):
+            return [after] if isinstance(after, Task) else []
+        given = list(after) if isinstance(after, Iterable) and not isinstance(after, str) else [after]
+        for one in given:
+            if not isinstance(one, Task):
+                shown = plain_value(one)
+                self.recorder.note_problem("not_a_task", f"after={shown!r} is no task of a run; it was left out")
+        return [one for one in given if isinstance(one, Task)]
 
     def _adapt_by_hand(self, name: str, value: Any) -> None:
         epoch = self.training.last_epoch if self.training else None
         first_epoch = None if epoch is None else epoch + 1
         self.adapt(Change(name, self._parameters[name], value, epoch=first_epoch, agent="person"))
 
-    def _hash(self, handle: Handle | None, path: Path, state: FileState) -> None:
+    def _hash(self, handle: Handle, path: Path, state: FileState) -> None:
         reference = self.recorder.reference(handle)
         if reference is not None:
             sha256, reason = file_sha256(path, state)
             self.recorder.append(FileHashed(file=reference, sha256=sha256, reason=reason))
 
     def __enter__(self) -> Self:
-        self._token = _active.set(self)
+        self._tokens.append(_active.set(self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            _active.reset(self._token)
-        except ValueError:  # left in another context than entered, as an async framework may do
+            _active.reset(self._tokens.pop())
+        except (ValueError, IndexError):  # left in another context than entered, as an async framework may do
             _active.set(None)
         self.finish(*end_of_block(error))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy of what holds a run records into the same run."""
+        return self
 
     def __repr__(self) -> str:
         return f"<Run {self.name!r} of dataflow {self.dataflow!r}, {self._status}, uid {self.uid}>"
@@ -275,3 +302,12 @@ def active_run() -> Run | None:
 
 def _same(one: object, other: object) -> bool:
     return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is the same as NaN here
+
+
+def _after_fork_in_child() -> None:
+    for run in list(open_runs):
+        run._finish_lock = threading.RLock()  # noqa: SLF001 - another thread may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

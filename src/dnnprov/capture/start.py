@@ -95,7 +95,8 @@ def _start(
             tags=labels,
             parent=parent.uid if isinstance(parent, Run) else parent,
             program=sys.argv[0] if sys.argv and sys.argv[0] not in {"", "-c"} else None,
-        )
+        ),
+        keep=True,
     )
     return run
 
@@ -104,7 +105,7 @@ def _resume(folder: StoreFolder, dataflow: str, uid: str) -> Run | None:
     """The run of this uid, to go on with; `None`, which is said, where the store has none: then a new one starts."""
     try:
         earlier = find_earlier(folder, uid)
-    except OSError:
+    except Exception:  # noqa: BLE001 - whatever a damaged journal raises, the training starts (P1)
         earlier = None
     if earlier is None:
         warn_user(f"resume={uid!r} is the uid of no run in {folder.path}; a new run is recorded instead")
@@ -112,7 +113,7 @@ def _resume(folder: StoreFolder, dataflow: str, uid: str) -> Run | None:
     recorder = Recorder(folder, uid, attempt=earlier.num_attempts)
     run = Run(recorder, dataflow, earlier.name or uid)
     run.continue_from(earlier)
-    recorder.append(RunResumed(dataflow=dataflow))
+    recorder.append(RunResumed(dataflow=dataflow), keep=True)
     return run
 
 

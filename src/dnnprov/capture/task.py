@@ -23,7 +23,7 @@ class Task:
     Attributes:
         tag: of the transformation: `"Training"`.
         run: that it belongs to.
-        handle: what the journal knows it by; `None` where its beginning was lost.
+        handle: what the journal knows it by.
 
     Example:
         ```python
@@ -41,7 +41,7 @@ class Task:
         self.last_epoch: int | None = None
         self._status: RunStatus = "running"
         references = [reference for task in after if (reference := run.recorder.reference(task.handle)) is not None]
-        self.handle: Handle | None = run.recorder.append(TaskBegan(tag=tag, after=references))
+        self.handle: Handle = run.recorder.append(TaskBegan(tag=tag, after=references), keep=True)
 
     @property
     def status(self) -> RunStatus:
@@ -100,9 +100,15 @@ class Task:
         self.run.record_file(path, role, "generated", self)
 
     def end(self, status: RunStatus = "finished", reason: str | None = None) -> None:
-        """End the task; a second call does nothing."""
+        """End the task; a second call does nothing.
+
+        Args:
+            status: one of finished, failed, interrupted, stopped, pruned.
+            reason: why, for `exit_reason`.
+        """
         if self._status != "running":
             return
+        status, reason = self.run.known_ending(status, reason)
         self._status = status
         reference = self.run.recorder.reference(self.handle)
         if reference is not None:

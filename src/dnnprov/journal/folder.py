@@ -83,7 +83,7 @@ class StoreFolder:
         for folder in (self.journal, self.dataflows, self.path / "control"):
             folder.mkdir(parents=True, exist_ok=True)
         ignore = self.path / ".gitignore"
-        if not ignore.exists():
+        if not ignore.exists() or not ignore.stat().st_size:  # empty: the disk was full
             ignore.write_text("*\n", encoding="ascii")
 
     def open_segments(self) -> Iterator[Path]:
@@ -170,4 +170,11 @@ def store_folder(store: str | os.PathLike[str] | None = None) -> StoreFolder:
     place = store_place(store)
     if is_database_url(place):
         place = os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER
-    return StoreFolder(Path(place).expanduser().absolute())
+    try:
+        path = Path(place).expanduser()
+    except RuntimeError:
+        raise UsageError(f"store={place!r} begins with the home of a user that does not exist") from None
+    try:
+        return StoreFolder(path.absolute())
+    except FileNotFoundError:  # the working directory was deleted: recording will say that it cannot write
+        return StoreFolder(path)

@@ -24,26 +24,49 @@ from dnnprov.model.events import (
     MetricsRecorded,
     ParametersSet,
 )
-from dnnprov.model.values import plain_value, split_non_finite
+from dnnprov.model.values import is_plain, plain_value, split_non_finite
 
 _encoder = msgspec.json.Encoder(enc_hook=plain_value)
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
-def encode(event: Event) -> bytes:
-    """One line, newline included.
+def encode_body(event: Event) -> bytes:
+    """The JSON object of an event without its number and time, which `numbered` adds.
 
-    The fast path is a single pass in C. Only where its result may hide a loss (a `null`, which a NaN becomes too) or
-    where it fails (a lone surrogate, an object that is no JSON) the values are looked at one by one.
+    Values of exactly JSON's own types go through in a single pass in C. Only where there are others, or where the
+    result may hide a loss (a `null`, which a NaN becomes too), are they looked at one by one.
     """
-    try:
-        line = _encoder.encode(event)
-    except Exception:  # noqa: BLE001 - whatever a user's object raises, the slow path keeps what can be kept (P1)
-        line = _encoder.encode(_with_plain_values(event))
-    else:
-        if b"null" in line:
-            line = _encoder.encode(_with_plain_values(event))
-    return line + b"\n"
+    if _is_plain(event):
+        try:
+            body = _encoder.encode(event)
+        except UnicodeEncodeError:  # a lone surrogate
+            pass
+        else:
+            if b"null" not in body:
+                return body
+    return _encoder.encode(_with_plain_values(event))
+
+
+def numbered(body: bytes, seq: int, at: int) -> bytes:
+    """A line: the object with its number and time, and the newline."""
+    return b'%b,"seq":%d,"at":%d}\n' % (body[:-1], seq, at)
+
+
+def encode(event: Event) -> bytes:
+    """The line of an event that has its number and time already."""
+    seq, at = event.seq, event.at
+    event.seq = event.at = 0  # left out of the body, as they are at their default
+    line = numbered(encode_body(event), seq, at)
+    event.seq, event.at = seq, at
+    return line
+
+
+def _is_plain(event: Event) -> bool:
+    if isinstance(event, MetricsRecorded | ParametersSet):
+        return is_plain(event.values)
+    if isinstance(event, ElementsRecorded):
+        return all(is_plain(row) for row in event.rows)
+    return not isinstance(event, HyperparameterAdapted)
 
 
 def _with_plain_values(event: Event) -> Event:

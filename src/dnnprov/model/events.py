@@ -198,8 +198,8 @@ class MetricsRecorded(Event):
     """Values of series, at a step (per batch) or an epoch."""
 
     values: dict[str, Any]
-    step: int | None = None
-    epoch: int | None = None
+    step: int | float | None = None
+    epoch: int | float | None = None
     non_finite: dict[str, str] | None = None
 
 
@@ -219,17 +219,17 @@ class HyperparameterAdapted(Event):
         adaptation_id: number in the run, from 1.
     """
 
-    task: Reference
     attribute: str
     old_value: Any
     new_value: Any
-    epoch: int | None = None
-    step: int | None = None
+    epoch: int | float | None = None
+    step: int | float | None = None
     technique: str | None = None
     agent: str | None = None
     reason: str | None = None
     triggered_by: str | None = None
     adaptation_id: int | None = None
+    task: Reference | None = None
 
 
 class FileRecorded(Event):

@@ -117,6 +117,8 @@ def _plain_array(value: Any) -> Scalar:
     if size != 1:
         return _encodable(str(value))
     number = value.item()
+    if type(number) is type(value):  # NumPy's longdouble, which has no Python type
+        return float(number)
     if isinstance(number, float):
         dtype = str(value.dtype).rpartition(".")[2]
         return float(str(value)) if dtype == "bfloat16" and "(" not in str(value) else shortest_float(number, dtype)
@@ -147,12 +149,42 @@ def _base64(data: bytes) -> str:
 
 
 def _encodable(text: str) -> str:
-    """Text that UTF-8 can carry: lone surrogates (from undecodable file names) are written out as escapes."""
+    """Plain text that UTF-8 can carry: lone surrogates (from undecodable file names) are written out as escapes."""
+    exact = text if type(text) is str else str.__str__(text)  # of a subclass, NumPy's str_ for one, the text alone
     try:
-        text.encode("utf-8")
+        exact.encode("utf-8")
     except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text
+        return exact.encode("utf-8", "backslashreplace").decode("utf-8")
+    return exact
+
+
+_PLAIN_TYPES = frozenset({int, float, str, bool, type(None)})
+
+
+def is_plain(values: dict[str, Any]) -> bool:
+    """Whether all values are JSON scalars already, of exactly these types."""
+    return _PLAIN_TYPES.issuperset(map(type, values.values()))
+
+
+def number_or_none(value: object) -> int | float | None:
+    """A step or epoch as a finite number of 64 bits, a whole one as an integer; `None` for what is none.
+
+    Example:
+        >>> number_or_none(True), number_or_none(3.0), number_or_none(0.5), number_or_none("ten")
+        (1, 3, 0.5, None)
+    """
+    plain = plain_value(value)
+    if isinstance(plain, str):
+        try:
+            plain = float(plain)
+        except ValueError:
+            return None
+    if plain is None or (isinstance(plain, float) and not math.isfinite(plain)):
+        return None
+    whole = int(plain)
+    if not MIN_INTEGER <= whole <= MAX_INTEGER:
+        return None
+    return whole if whole == plain else plain
 
 
 def split_non_finite(values: dict[str, Any]) -> tuple[dict[str, Scalar], dict[str, str] | None]:
