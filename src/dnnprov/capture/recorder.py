@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import re
 import secrets
 import socket
@@ -26,6 +25,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dnnprov.capture.background import Background
 from dnnprov.journal.reader import machine_boot, process_started
 from dnnprov.journal.writer import SegmentWriter
 from dnnprov.model.events import (
@@ -71,10 +71,6 @@ class Recorder:
         attempt: how many processes of this rank recorded into the run before.
     """
 
-    _jobs: queue.SimpleQueue[Callable[[], None] | None] | None
-    _worker: threading.Thread | None
-    _beats: threading.Event | None
-
     def __init__(self, folder: StoreFolder, run: str, rank: int = 0, attempt: int = 0) -> None:
         self.folder = folder
         self.run = run
@@ -83,11 +79,13 @@ class Recorder:
         self._header = SegmentOpened(format=FORMAT_VERSION, run=run, process="", rank=rank, attempt=attempt)
         self._writer: SegmentWriter | None = None
         self._lost_untold = 0
-        self._kept: list[tuple[Event, Handle]] = []
+        self._kept: list[tuple[Event, Handle]] = []  # beginnings that wait to be written
+        self._begun: list[tuple[Event, Handle]] = []  # those that are written
         self._open_again_at = 0.0
         self._closed = False
         self._warned: set[str] = set()
-        self._reset_threads()
+        self._open_lock = threading.RLock()
+        self._background = Background(self.guarded)
         _recorders.add(self)
 
     def append(self, event: Event, *, keep: bool = False) -> Handle:
@@ -107,6 +105,8 @@ class Recorder:
             if self._kept or self._lost_untold:
                 self._catch_up(writer)
             handle.seq = writer.append(event)
+            if keep:
+                self._begun.append((event, handle))
         except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
             if keep and not self._closed:
                 self._kept.append((event, handle))
@@ -141,41 +141,40 @@ class Recorder:
             with contextlib.suppress(Exception):
                 self.note_problem("capture_failure", f"{where}: {type(error).__name__}: {error}")
 
+    def notice_deletion(self) -> None:
+        """Where somebody deleted the journal: say so, and record the rest of the run into a new segment."""
+        writer = self._writer
+        if writer is None or not writer.is_deleted():
+            return
+        with self._open_lock:
+            self._warn(
+                "deleted", f"{writer.path} was deleted while it was written; what it held is lost, the rest is kept"
+            )
+            self._writer = None
+            writer.close()
+            self.process = _process_name(self._header.rank)
+            self._kept, self._begun = [*self._begun, *self._kept], []
+            for _, handle in self._kept:
+                handle.seq = None
+            self.num_lost += 1
+            self._lost_untold += 1
+
     def start_heartbeat(self) -> None:
         """Sync the segment every 10 s from a thread, and give a sign of life where nothing else was recorded."""
-        self._beats = beats = threading.Event()
-        thread = threading.Thread(target=self._beat, args=(beats,), name="dnnprov-heartbeat", daemon=True)
-        with self.guarded("starting the heartbeat"):
-            thread.start()
+        self._background.start_beats(self._beat, HEARTBEAT_SECONDS)
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run something slow on the worker thread, in the order of the calls; `close` waits for it.
-
-        Where no thread can be started it is done at once.
-        """
-        with self._jobs_lock:
-            jobs = self._jobs or self._start_worker()
-            if jobs is not None:
-                jobs.put(job)
-                return
-        with self.guarded("work without a thread"):
-            job()
+        """Run something slow off the training thread, in the order of the calls; `close` waits for it."""
+        self._background.submit(job)
 
     def drain(self) -> None:
-        """Wait until the worker has done all its jobs."""
-        with self._jobs_lock:
-            jobs, worker = self._jobs, self._worker
-            self._jobs, self._worker = None, None
-        if jobs is not None and worker is not None:
-            jobs.put(None)
-            if worker is not threading.current_thread():
-                worker.join()
+        """Wait until everything submitted is done."""
+        self._background.drain()
 
     def close(self) -> None:
         """Finish the jobs, close the segment and make it durable; nothing is recorded after."""
         self.drain()
-        if self._beats is not None:
-            self._beats.set()
+        self._background.stop_beats()
         writer = self._writer
         self.num_lost += len(self._kept)
         if writer is not None:
@@ -184,24 +183,6 @@ class Recorder:
             with self.guarded("closing the journal"):
                 writer.close_with(SegmentClosed())
         self._writer, self._closed = None, True
-
-    def _start_worker(self) -> queue.SimpleQueue[Callable[[], None] | None] | None:
-        jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        worker = threading.Thread(target=self._work, args=(jobs,), name="dnnprov", daemon=True)
-        try:
-            worker.start()
-        except RuntimeError:  # no thread can be had: a limit of the system, or the interpreter ends
-            return None
-        self._jobs, self._worker = jobs, worker
-        return jobs
-
-    def _reset_threads(self) -> None:
-        """No thread yet, and no lock that another thread may have held at a fork."""
-        self._open_lock = threading.RLock()
-        self._jobs_lock = threading.RLock()
-        self._jobs = None
-        self._worker = None
-        self._beats = None
 
     def _open(self) -> SegmentWriter:
         with self._open_lock:
@@ -233,10 +214,11 @@ class Recorder:
 
     def _catch_up(self, writer: SegmentWriter) -> None:
         """Write what was kept while nothing could be written, and tell how many events are lost."""
-        while self._kept:
-            event, handle = self._kept[0]
-            handle.process, handle.seq = self.process, writer.append(event)
-            del self._kept[0]
+        with self._open_lock:
+            while self._kept:
+                event, handle = self._kept[0]
+                handle.process, handle.seq = self.process, writer.append(event)
+                self._begun.append(self._kept.pop(0))
         if self._lost_untold:
             count, self._lost_untold = self._lost_untold, 0
             try:
@@ -251,27 +233,23 @@ class Recorder:
         self._warned.add(kind)
         warn_user(f"run {self.run}: {message}")
 
-    def _beat(self, stop: threading.Event) -> None:
-        while not stop.wait(HEARTBEAT_SECONDS):
-            writer = self._writer
-            if writer is None or stop.is_set():
-                continue
-            if time.time_ns() // 1000 - writer.last_write_at >= HEARTBEAT_SECONDS * 1e6:
-                self.append(ProcessHeard())
-            with contextlib.suppress(OSError):  # tried again in 10 s
-                writer.sync()
-
-    def _work(self, jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-        while (job := jobs.get()) is not None:
-            with self.guarded("background work"):
-                job()
+    def _beat(self) -> None:
+        self.notice_deletion()
+        writer = self._writer
+        if writer is None:
+            return
+        if time.time_ns() // 1000 - writer.last_write_at >= HEARTBEAT_SECONDS * 1e6:
+            self.append(ProcessHeard())
+        with contextlib.suppress(OSError):  # tried again in 10 s
+            writer.sync()
 
     def become_child(self) -> None:
         """After a fork, in the child: leave the parent's segment and threads to the parent."""
         parent, writer = self.process, self._writer
-        self._reset_threads()
+        self._open_lock = threading.RLock()
+        self._background = Background(self.guarded)
         self._writer = None
-        self._kept = []
+        self._kept, self._begun = [], []
         self._lost_untold = 0
         self._header = SegmentOpened(
             format=FORMAT_VERSION,
@@ -294,6 +272,24 @@ class DisabledRecorder(Recorder):
 
     def note_problem(self, kind: str, detail: str) -> None:  # noqa: D102
         pass
+
+    def notice_deletion(self) -> None:
+        """Where somebody deleted the journal: say so, and record the rest of the run into a new segment."""
+        writer = self._writer
+        if writer is None or not writer.is_deleted():
+            return
+        with self._open_lock:
+            self._warn(
+                "deleted", f"{writer.path} was deleted while it was written; what it held is lost, the rest is kept"
+            )
+            self._writer = None
+            writer.close()
+            self.process = _process_name(self._header.rank)
+            self._kept, self._begun = [*self._begun, *self._kept], []
+            for _, handle in self._kept:
+                handle.seq = None
+            self.num_lost += 1
+            self._lost_untold += 1
 
     def start_heartbeat(self) -> None:  # noqa: D102
         pass

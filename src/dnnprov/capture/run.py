@@ -209,6 +209,7 @@ class Run:
             self._is_finishing = True  # a signal handler may call this while it is under way
             with self.recorder.guarded("finish"):
                 self.recorder.drain()
+                self.recorder.notice_deletion()
                 status, reason = self.known_ending(status, reason)
                 if not self.is_elsewhere():
                     self._end_everything(status, reason)

@@ -101,6 +101,13 @@ class SegmentWriter:
                 sync_folder(folder)
             self._is_listed = True
 
+    def is_deleted(self) -> bool:
+        """Whether the file has no name any more, so that what is written to it nobody will read."""
+        try:
+            return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
         with self._lock:
