@@ -9,6 +9,8 @@ DnnprovError
 │   └── StoreNotFoundError
 ├── AmbiguousRunError                     a prefix that fits several runs
 ├── JournalError                          a journal that cannot be read at all
+│   ├── LaterFormatError                  written by a later dnnprov
+│   └── DamagedArchiveError               a compressed one that ends early or does not unpack
 ├── StoreError
 │   ├── SchemaVersionError                exit code 4
 │   └── StoreUnavailableError             locked for long, or not writable
@@ -89,6 +91,14 @@ class AmbiguousRunError(DnnprovError):
 
 class JournalError(DnnprovError):
     """A journal segment that cannot be read: not ours, or of a later format."""
+
+
+class LaterFormatError(JournalError):
+    """A journal segment of a format that a later version of dnnprov writes."""
+
+
+class DamagedArchiveError(JournalError):
+    """A compressed segment that cannot be unpacked to its end."""
 
 
 class StoreError(DnnprovError):

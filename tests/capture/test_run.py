@@ -95,6 +95,11 @@ def test_a_run_nobody_finished_ends_as_its_process_does(store, ending, status):
     assert column_of(store, "SELECT epoch FROM otrainingmodel") == [1]
 
 
+def test_a_run_nobody_holds_ends_with_its_process(store):
+    run_script("import dnnprov, gc\ndnnprov.start_run('m').log(loss=1.0)\ngc.collect()", store)
+    assert column_of(store, "SELECT status FROM run") == ["finished"]
+
+
 def test_a_process_that_ends_without_a_word_shows_as_crashed(store):
     done = run_script(
         "import dnnprov, os\nt = dnnprov.start_run('m').task('Training')\nt.log(epoch=1, loss=1.0)\nos._exit(7)", store
@@ -511,3 +516,32 @@ def test_a_switch_that_says_no_leaves_recording_on(store, monkeypatch, value):
     monkeypatch.setenv("DNNPROV_DISABLED", value)
     dnnprov.start_run("m").finish()
     assert column_of(store, "SELECT name FROM run") == ["m-1"]
+
+
+def test_in_an_interactive_session_an_old_error_does_not_fail_a_later_run(store):
+    session = """
+undefined_name
+import dnnprov
+run = dnnprov.start_run("m")
+run.task("Training").log(epoch=1, loss=1.0)
+"""
+    subprocess.run(
+        [sys.executable, "-i", "-q"],
+        input=session,
+        env={**os.environ, "DNNPROV_STORE": str(store)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert column_of(store, "SELECT status FROM run") == ["finished"]
+
+
+def test_a_resumed_run_goes_on_counting_its_steps(store):
+    with dnnprov.start_run("m") as run:
+        for _ in range(3):
+            run.log(loss=1.0)
+    with dnnprov.start_run("m", resume=run.uid) as again:
+        again.log(loss=2.0)
+    assert column_of(store, "SELECT value FROM metric ORDER BY step") == [1.0, 1.0, 1.0, 2.0]
+    assert column_of(store, "SELECT step FROM metric ORDER BY step") == [0, 1, 2, 3]

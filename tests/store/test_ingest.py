@@ -118,7 +118,7 @@ def test_32_processes_record_into_one_store_at_once_and_nothing_is_lost(store):
     processes = [context.Process(target=_record_some, args=(str(store), number)) for number in range(32)]
     for process in processes:
         process.start()
-    while not store.exists():
+    while not (store / "journal").exists():
         time.sleep(0.01)
     while any(process.is_alive() for process in processes):
         rows_of(store, "SELECT COUNT(*) FROM run_overview")  # a reader among them, catching up all the time
@@ -270,11 +270,8 @@ def test_an_integer_column_that_meets_a_fraction_holds_numbers_and_loses_no_inte
         split.log(size=2**62)
         split.log(size=3)
         split.log(size=0.5)
-    assert rows_of(store, "SELECT size, size_text FROM osplit ORDER BY element_id") == [
-        {"size": None, "size_text": str(2**62)},
-        {"size": 3.0, "size_text": None},
-        {"size": 0.5, "size_text": None},
-    ]
+    assert column_of(store, "SELECT size FROM osplit ORDER BY element_id") == [2**62, 3, 0.5]
+    assert column_of(store, "SELECT COUNT(*) FROM problem") == [0]
 
 
 def test_a_new_hyperparameter_shows_in_the_overview_and_old_rows_read_null(store):
@@ -333,20 +330,6 @@ def test_case_of_predefined_names_does_not_matter_and_of_others_it_does(store):
     assert rows_of(store, "SELECT size, size_2 FROM osplit") == [{"size": 1, "size_2": 2}]
 
 
-def test_a_step_that_comes_again_replaces_the_value_and_keeps_the_old_one(store):
-    with dnnprov.start_run("m") as run:
-        for step, value in ((0, 9.0), (1, 5.0), (0, 1.0)):
-            run.log(step=step, loss=value)
-    assert rows_of(store, "SELECT step, value FROM metric ORDER BY step") == [
-        {"step": 0, "value": 1.0},
-        {"step": 1, "value": 5.0},
-    ]
-    assert column_of(store, "SELECT COUNT(*) FROM metric_value") == [3]
-    assert rows_of(store, "SELECT last, min, max, num_values FROM run_metric") == [
-        {"last": 5.0, "min": 1.0, "max": 5.0, "num_values": 2}
-    ]
-
-
 def test_a_new_transformation_makes_a_new_version_of_the_dataflow(store):
     record_run()
     record_run()
@@ -391,9 +374,11 @@ def test_a_store_that_cannot_be_written_answers_from_what_is_there(store, monkey
     record_run()
 
     def refuse(*_):
-        raise sqlite3.OperationalError("attempt to write a readonly database")
+        error = sqlite3.OperationalError("attempt to write a readonly database")
+        error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+        raise error
 
-    monkeypatch.setattr("dnnprov.store.sqlite.migrate", refuse)  # as root, no file is read-only
+    monkeypatch.setattr("dnnprov.store.database_file.migrate", refuse)  # as root, no file is read-only
     database = open_store(store)
     note = database.catch_up()
     assert "cannot be written" in note

@@ -16,18 +16,31 @@ MEANINGS: dict[str, str] = {
     "corrupt_line": "A line of a journal is damaged and was set aside. Check the disk; restore the journal.",
     "missing_events": "A journal lacks events in its middle. It was edited or damaged; restore it from a copy.",
     "event_not_taken": "An event could not be stored and was set aside. Please report it with the detail.",
+    "damaged_archive": "A compressed journal is cut off or damaged; what came before is in. Restore it from a copy.",
+    "mended_event": "An event said an impossible number or time, and got that of its neighbour. Check the disk.",
     "refused_segment": "A file in the journal folder is no journal of this version, and was left alone.",
     "capture_failure": "A hook failed while it recorded; the training went on. Please report it with the detail.",
     "torn_event": "A process was killed in the middle of a write; the call had not returned. Nothing to do.",
     "value_does_not_fit": "A value did not fit its column; it is kept in <column>_text or in the detail. Log one type.",
     "conflicting_hyperparameter": "A hyperparameter was given with another value than the framework has.",
+    "dataflow_changed": "A run was resumed as one of another dataflow; it stays what it was. Start a new run instead.",
     "file_missing": "A file that was to be recorded was not there. Record it after it is written.",
     "unknown_status": "finish() or end() was called with a status that does not exist; finished was recorded.",
     "not_a_task": "after= was given something that is no task of a run; that dependency is not recorded.",
 }
 """Kind of problem -> what it means and what to do."""
 
-LOSSES = frozenset({"lost", "corrupt_line", "missing_events", "event_not_taken", "refused_segment", "capture_failure"})
+LOSSES = frozenset(
+    {
+        "lost",
+        "corrupt_line",
+        "missing_events",
+        "event_not_taken",
+        "damaged_archive",
+        "refused_segment",
+        "capture_failure",
+    }
+)
 """Kinds that mean that something which was recorded, or was to be, is not in the database."""
 
 

@@ -1,7 +1,7 @@
 """Adaptations: a hyperparameter that changes while a model trains, as an activity of its own.
 
 One Adaptation task for each technique and training; it follows the Training task, uses the technique's own parameters
-(iAdaptation) and generates a row of oAdaptation for each change.
+(iAdaptation), generates a row of oAdaptation for each change, and ends when its training does.
 """
 
 from __future__ import annotations
@@ -63,20 +63,14 @@ class Adaptations:
         """Number the next change after those of an earlier process."""
         self._numbers = itertools.count(number + 1)
 
-    def begin(self, technique: str, parameters: Mapping[str, Any], training: Task | None) -> Task:
-        """The Adaptation task of a technique, begun where there is none yet."""
-        key = (technique, training)
-        task = self._tasks.get(key)
-        if task is None:
-            task = self._run.task("Adaptation", after=training)
-            self._tasks[key] = task
-            if parameters or technique != MANUAL:
-                task.uses("iAdaptation", **{**parameters, "technique": technique})
-        return task
+    def end_with(self, training: Task) -> None:
+        """The training ended, and what adapted it with it."""
+        for key in [key for key in self._tasks if key[1] is training]:
+            self._tasks.pop(key).end(training.status)
 
     def record(self, change: Change, training: Task | None) -> None:
         """Record a change as a row of oAdaptation."""
-        task = self.begin(change.technique, change.parameters, training)
+        task = self._begin(change.technique, change.parameters, training)
         reference = self._run.recorder.reference(task.handle)
         self._run.recorder.append(
             HyperparameterAdapted(
@@ -93,3 +87,16 @@ class Adaptations:
                 adaptation_id=next(self._numbers),
             )
         )
+        if training is not None and training.status != "running":  # a change told afterwards
+            self.end_with(training)
+
+    def _begin(self, technique: str, parameters: Mapping[str, Any], training: Task | None) -> Task:
+        """The Adaptation task of a technique, begun where there is none yet."""
+        key = (technique, training)
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._run.task("Adaptation", after=training)
+            self._tasks[key] = task
+            if parameters or technique != MANUAL:
+                task.uses("iAdaptation", **{**parameters, "technique": technique})
+        return task

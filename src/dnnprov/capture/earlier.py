@@ -6,8 +6,10 @@ decoded.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from dnnprov.errors import JournalError
 from dnnprov.journal.folder import ARCHIVE_SUFFIX
 from dnnprov.journal.format import decode
 from dnnprov.journal.reader import read_header
-from dnnprov.model.events import HyperparameterAdapted, ParametersSet, RunStarted
+from dnnprov.model.events import HyperparameterAdapted, MetricsRecorded, ParametersSet, RunStarted
 from dnnprov.model.values import NON_FINITE
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from dnnprov.model.events import AnyEvent
 
 _TELLING = re.compile(rb'\{"event":"(?:RunStarted|ParametersSet|HyperparameterAdapted)"')
+_METRICS = b'{"event":"MetricsRecorded"'
 
 
 @dataclass
@@ -37,12 +40,14 @@ class EarlierRun:
         parameters: hyperparameter -> last value.
         num_adaptations: so far.
         num_attempts: processes of rank 0 so far.
+        next_step: after the last step of a metric.
     """
 
     name: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     num_adaptations: int = 0
     num_attempts: int = 0
+    next_step: int = 0
 
 
 def find_earlier(folder: StoreFolder, uid: str) -> EarlierRun | None:
@@ -71,13 +76,21 @@ def find_earlier(folder: StoreFolder, uid: str) -> EarlierRun | None:
 
 
 def _telling_events(path: Path) -> Iterator[AnyEvent]:
-    with gzip.open(path, "rb") if path.name.endswith(ARCHIVE_SUFFIX) else path.open("rb") as stream:
+    is_archived = path.name.endswith(ARCHIVE_SUFFIX)
+    with (
+        contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile),  # a damaged archive; ingest says so
+        gzip.open(path, "rb") if is_archived else path.open("rb") as stream,
+    ):
+        last_metrics = None
         for line in stream:
             if _TELLING.match(line):
-                try:
+                with contextlib.suppress(JournalError):  # torn or damaged; likewise
                     yield decode(line)
-                except JournalError:  # torn or damaged; ingest says so
-                    continue
+            elif line.startswith(_METRICS) and line.endswith(b"\n"):
+                last_metrics = line
+        if last_metrics is not None:
+            with contextlib.suppress(JournalError):
+                yield decode(last_metrics)
 
 
 def _take(event: AnyEvent, earlier: EarlierRun) -> None:
@@ -89,3 +102,5 @@ def _take(event: AnyEvent, earlier: EarlierRun) -> None:
     elif isinstance(event, HyperparameterAdapted):
         earlier.parameters[event.attribute] = event.new_value
         earlier.num_adaptations += 1
+    elif isinstance(event, MetricsRecorded) and event.step is not None:
+        earlier.next_step = max(earlier.next_step, int(event.step) + 1)

@@ -2,7 +2,8 @@
 
 Contract:
 
-- **Threads.** Any thread may append.
+- **Threads.** Any thread may append. What a signal handler or a finalizer brings while its own thread is in the middle
+  of an append is recorded right after it, so that nothing waits for itself.
 - **Forks.** A forked child gets a segment of its own with its first event; its end ends nobody's run.
 - **Failure.** What cannot be recorded is counted and said once through `warnings`; once writing works again the
   count goes into the journal, so that `dnnprov doctor` shows it.
@@ -22,6 +23,7 @@ import threading
 import time
 import warnings
 import weakref
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,6 +86,8 @@ class Recorder:
         self._open_again_at = 0.0
         self._closed = False
         self._warned: set[str] = set()
+        self._append_lock = threading.RLock()  # `with` lets go of it whatever interrupts; a flag would stay
+        self._deferred: deque[Callable[[], None]] = deque()
         self._open_lock = threading.RLock()
         self._background = Background(self.guarded)
         _recorders.add(self)
@@ -100,11 +104,35 @@ class Recorder:
             What later events refer to it by.
         """
         handle = Handle(self.process)
+        if self.is_recording():
+            self._deferred.append(lambda: self._append(event, handle, keep=keep))
+            return handle
+        try:
+            with self._append_lock:
+                self._append(event, handle, keep=keep)
+        finally:
+            self.run_deferred()
+        return handle
+
+    def is_recording(self) -> bool:
+        """Whether this very thread is in the middle of an append, and a signal handler or finalizer asks."""
+        return self._append_lock._is_owned()  # type: ignore[attr-defined, no-any-return] # noqa: SLF001 - as Condition asks
+
+    def defer(self, job: Callable[[], None]) -> None:
+        """Do something as soon as the append that this thread is in the middle of is done."""
+        self._deferred.append(job)
+
+    def run_deferred(self) -> None:
+        """Do what waited for an append to be done."""
+        while self._deferred:
+            self._deferred.popleft()()
+
+    def _append(self, event: Event, handle: Handle, *, keep: bool) -> None:
         try:
             writer = self._writer or self._open()
             if self._kept or self._lost_untold:
                 self._catch_up(writer)
-            handle.seq = writer.append(event)
+            handle.process, handle.seq = self.process, writer.append(event)
             if keep:
                 self._begun.append((event, handle))
         except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
@@ -114,7 +142,6 @@ class Recorder:
                 self.num_lost += 1
                 self._lost_untold += 1
             self._warn("lost", f"could not be recorded: {error}; training goes on, what is lost is counted")
-        return handle
 
     def reference(self, handle: Handle | None) -> Reference | None:
         """How an event of this process refers to a task or file."""
@@ -248,6 +275,7 @@ class Recorder:
         parent, writer = self.process, self._writer
         self._open_lock = threading.RLock()
         self._background = Background(self.guarded)
+        self._append_lock, self._deferred = threading.RLock(), deque()
         self._writer = None
         self._kept, self._begun = [], []
         self._lost_untold = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-import weakref
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from pathlib import Path
@@ -23,7 +22,7 @@ from dnnprov.model.events import (
     RunEnded,
 )
 from dnnprov.model.training import TRAINING_TAGS
-from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, number_or_none, plain_value
+from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, number_or_none, plain_value, same_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
     from dnnprov.model.events import Relation, RunStatus
 
 _active: ContextVar[Run | None] = ContextVar("dnnprov_active_run", default=None)
-open_runs: weakref.WeakSet[Run] = weakref.WeakSet()
-"""Runs of this process that are not finished."""
+open_runs: set[Run] = set()
+"""Runs of this process that are not finished, kept until they are, also where nobody else holds them."""
 
 
 class Run:
@@ -62,9 +61,11 @@ class Run:
         self._steps = itertools.count()
         self._parameters: dict[str, Any] = {}
         self._tasks: dict[int, Task] = {}
+        self._expected_ends: dict[int, tuple[RunStatus, str | None]] = {}
         self._adaptations = Adaptations(self)
         self._finish_lock = threading.RLock()
         self._is_finishing = False
+        self._ending: tuple[RunStatus, str | None] | None = None
         self._tokens: list[Token[Run | None]] = []
         self._warned_closed = False
 
@@ -123,7 +124,7 @@ class Run:
                 self._parameters.update({name: plain_value(value) for name, value in new.items()})
             for name, value in parameters.items():
                 plain = plain_value(value)
-                if name not in new and not _same(plain, self._parameters[name]):
+                if name not in new and not same_value(plain, self._parameters[name]):
                     self._adapt_by_hand(name, plain)
 
     def fill_params(self, parameters: Mapping[str, Any]) -> None:
@@ -134,7 +135,7 @@ class Run:
         for name, value in parameters.items():
             stated = self._parameters.get(name)
             plain = plain_value(value)
-            if stated is not None and plain is not None and not _same(stated, plain):
+            if stated is not None and plain is not None and not same_value(stated, plain):
                 self.recorder.note_problem(
                     "conflicting_hyperparameter",
                     f"{name} was given as {stated!r}, the framework has {plain!r}; the given value was kept",
@@ -153,12 +154,6 @@ class Run:
         with self.recorder.guarded("adapt"):
             self._adaptations.record(change, training or self.training)
             self._parameters[change.attribute] = change.new_value
-
-    def begin_adaptation(self, technique: str, parameters: Mapping[str, Any], training: Task | None = None) -> None:
-        """Record that a technique that may adapt hyperparameters is at work, with its own parameters."""
-        if not self.is_closed("an adaptation"):
-            with self.recorder.guarded("begin_adaptation"):
-                self._adaptations.begin(technique, parameters, training or self.training)
 
     def add_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
         """Record a file or folder that the run generated; its SHA-256 follows in the background.
@@ -203,19 +198,30 @@ class Run:
             status: one of finished, failed, interrupted, stopped, pruned.
             reason: why, for `exit_reason`.
         """
+        if self.recorder.is_recording():  # a signal handler: not before the call that it interrupts is through
+            self.recorder.defer(lambda: self.finish(status, reason))
+            return
         with self._finish_lock:
             if self._status != "running" or self._is_finishing:
                 return
             self._is_finishing = True  # a signal handler may call this while it is under way
-            with self.recorder.guarded("finish"):
-                self.recorder.drain()
-                self.recorder.notice_deletion()
-                status, reason = self.known_ending(status, reason)
-                if not self.is_elsewhere():
-                    self._end_everything(status, reason)
-            self._status = status
-            open_runs.discard(self)
-            self.recorder.close()
+            self._ending = self._ending or (status, reason)
+            try:
+                self._finish(*self._ending)
+            finally:  # a second Ctrl-C may have come: then the exit of the process tries again, with the same ending
+                self._is_finishing = False
+
+    def _finish(self, status: RunStatus, reason: str | None) -> None:
+        with self.recorder.guarded("finish"):
+            self.recorder.run_deferred()
+            self.recorder.drain()
+            self.recorder.notice_deletion()
+            status, reason = self.known_ending(status, reason)
+            if not self.is_elsewhere():
+                self._end_everything(status, reason)
+        self._status = status
+        open_runs.discard(self)
+        self.recorder.close()
 
     def known_ending(self, status: RunStatus, reason: object) -> tuple[RunStatus, str | None]:
         """A status and reason that can be recorded; an unknown status is noted and taken as finished."""
@@ -228,6 +234,7 @@ class Run:
         """Take over what earlier processes of a resumed run left, so that a change since is seen as one."""
         self._parameters.update(earlier.parameters)
         self._adaptations.continue_after(earlier.num_adaptations)
+        self._steps = itertools.count(earlier.next_step)
 
     def is_closed(self, what: str) -> bool:
         """Whether the run has ended; then what comes is not recorded, which is said once."""
@@ -244,13 +251,23 @@ class Run:
         """Whether this is a forked child of the process that started the run."""
         return os.getpid() != self._process_id
 
+    def expect_end(self, task: Task, status: RunStatus, reason: str | None = None) -> None:
+        """Say how a task ended whose own end never came, where the run itself finishes well.
+
+        For an integration that ends its tasks itself: what it did not end was left by an exception.
+        """
+        self._expected_ends[id(task)] = status, reason
+
     def forget_task(self, task: Task) -> None:
-        """A task ended by itself and needs no end from `finish`."""
+        """A task ended by itself and needs no end from `finish`; its adaptations end with it."""
         self._tasks.pop(id(task), None)
+        self._expected_ends.pop(id(task), None)
+        self._adaptations.end_with(task)
 
     def _end_everything(self, status: RunStatus, reason: str | None) -> None:
         for task in reversed(list(self._tasks.values())):
-            task.end(status)
+            expected = self._expected_ends.get(id(task)) if status == "finished" else None
+            task.end(*(expected or (status, None)))
         self.recorder.append(RunEnded(status=status, reason=reason))
 
     def _tasks_in(self, after: object) -> list[Task]:
@@ -299,10 +316,6 @@ class Run:
 def active_run() -> Run | None:
     """The run whose `with` block encloses this call, if any."""
     return _active.get()
-
-
-def _same(one: object, other: object) -> bool:
-    return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is the same as NaN here
 
 
 def _after_fork_in_child() -> None:

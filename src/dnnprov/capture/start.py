@@ -162,8 +162,12 @@ def _finish_earlier_cells(dataflow: str) -> None:
 
 
 def _finish_open_runs() -> None:
-    """At exit: runs nobody finished end as the process does."""
-    error = getattr(sys, "last_value", None)
+    """At exit: runs nobody finished end as the process does.
+
+    In an interactive session the last error may be any, long before: then it says nothing.
+    """
+    is_interactive = hasattr(sys, "ps1") or sys.flags.interactive or "ipykernel" in sys.modules
+    error = None if is_interactive else getattr(sys, "last_value", None)
     for run in list(open_runs):
         run.finish(*end_of_block(error))
 

@@ -108,5 +108,5 @@ def decode(line: bytes) -> AnyEvent:
     """
     try:
         return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JournalError(f"not an event: {error}; the line begins {line[:60]!r}") from None

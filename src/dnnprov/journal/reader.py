@@ -6,15 +6,16 @@ still write the rest; who reads decides when to give up on it. Memory stays boun
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import gzip
 import os
 import socket
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from dnnprov.errors import JournalError
+from dnnprov.errors import DamagedArchiveError, JournalError, LaterFormatError
 from dnnprov.journal.folder import ARCHIVE_SUFFIX
 from dnnprov.journal.format import decode
 from dnnprov.model.events import FORMAT_VERSION, SegmentOpened
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from dnnprov.model.events import AnyEvent
 
 CHUNK_BYTES = 1 << 20
+
+_PACKED_BYTES = 64 << 10
+"""Some ten times of it come out."""
+
+_HEADER_BYTES = 64 << 10
+"""More than any opening event has."""
+
+_GZIP = 31
+"""What zlib calls the gzip format."""
 
 
 @dataclass(frozen=True)
@@ -52,39 +62,88 @@ class Chunk:
         lines: in order.
         end: offset after the last whole line.
         torn: bytes after it that have no newline yet.
+        damage: why what follows in an archived segment cannot be read.
     """
 
     lines: list[Line]
     end: int
     torn: int
+    damage: str | None = None
 
 
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.name.endswith(ARCHIVE_SUFFIX) else path.open("rb")  # type: ignore[return-value]
+def read_blocks(path: Path, start: int = 0, block_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """What a segment holds from a byte on, in blocks, unpacked where it is archived.
+
+    Raises:
+        OSError: the segment cannot be read (FileNotFoundError where it was archived meanwhile).
+        DamagedArchiveError: it cannot be unpacked to its end; what could be came before.
+    """
+    with path.open("rb") as stream:
+        if not path.name.endswith(ARCHIVE_SUFFIX):
+            stream.seek(start)
+            while block := stream.read(block_bytes):
+                yield block
+            return
+        for unpacked in _unpack(stream, path):
+            for begin in range(min(start, len(unpacked)), len(unpacked), block_bytes):
+                yield unpacked[begin : begin + block_bytes]
+            start = max(0, start - len(unpacked))
+
+
+def _unpack(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    """The content of a gzip file; of one that is damaged, everything before the damage.
+
+    The standard library's reader drops up to a buffer before it, which of a small segment is all there is.
+    """
+    unpacker, is_whole = zlib.decompressobj(_GZIP), False
+    while packed := stream.read(_PACKED_BYTES):
+        while packed:
+            before = unpacker.copy()
+            try:
+                unpacked = unpacker.decompress(packed)
+            except zlib.error as error:
+                yield _salvage(before, packed)
+                raise DamagedArchiveError(f"the archived segment {path} is damaged: {error}") from None
+            yield unpacked
+            packed, is_whole = unpacker.unused_data, unpacker.eof
+            if is_whole:
+                unpacker = zlib.decompressobj(_GZIP)
+    if not is_whole:
+        raise DamagedArchiveError(f"the archived segment {path} ends early")
+
+
+def _salvage(unpacker: zlib._Decompress, packed: bytes) -> bytes:
+    """What comes out byte by byte until the damage is met."""
+    unpacked = bytearray()
+    with contextlib.suppress(zlib.error):
+        for number in range(len(packed)):
+            unpacked += unpacker.decompress(packed[number : number + 1])
+    return bytes(unpacked)
 
 
 def read_chunks(path: Path, start: int = 0, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
     """Chunks of whole lines from `start`, until the end of what is there now.
 
-    The last chunk, which may hold no line, tells about a torn tail.
+    The last chunk, which may hold no line, tells about a torn tail, and about an archive that is damaged.
 
     Raises:
         OSError: the segment cannot be read (FileNotFoundError where it was archived meanwhile).
     """
-    with _open(path) as stream:
-        stream.seek(start)
-        offset, rest = start, b""
-        while True:
-            block = stream.read(chunk_bytes)
-            if not block:
-                yield Chunk([], offset, len(rest))
-                return
-            data = rest + block
-            cut = data.rfind(b"\n") + 1
-            rest = data[cut:]
-            if cut:
-                yield Chunk(_lines(data[:cut], offset), offset + cut, 0)
-                offset += cut
+    offset, damage = start, None
+    pieces: list[bytes] = []  # of a line whose end has not come; one line may be far longer than a chunk
+    try:
+        for block in read_blocks(path, start, chunk_bytes):
+            cut = block.rfind(b"\n") + 1
+            if not cut:
+                pieces.append(block)
+                continue
+            data = b"".join([*pieces, block[:cut]])
+            pieces = [block[cut:]]
+            yield Chunk(_lines(data, offset), offset + len(data), 0)
+            offset += len(data)
+    except DamagedArchiveError as error:
+        damage = str(error)
+    yield Chunk([], offset, sum(map(len, pieces)), damage)
 
 
 def _lines(data: bytes, offset: int) -> list[Line]:
@@ -104,17 +163,24 @@ def read_header(path: Path) -> SegmentOpened | None:
     """The opening event of a segment, `None` while it is not written yet.
 
     Raises:
-        JournalError: the file does not begin with one, or its format is of a later version.
+        OSError: the segment cannot be read.
+        LaterFormatError: a later dnnprov wrote it.
+        JournalError: the file does not begin with such an event.
     """
-    with _open(path) as stream:
-        first = stream.readline(1 << 16)
-    if not first.endswith(b"\n"):
+    first = b""
+    with contextlib.closing(read_blocks(path, 0, _HEADER_BYTES)) as blocks:  # type: ignore[type-var]
+        for block in blocks:
+            first += block
+            if b"\n" in block or len(first) >= _HEADER_BYTES:
+                break
+    line, newline, _ = first.partition(b"\n")
+    if not newline and len(first) < _HEADER_BYTES and not path.name.endswith(ARCHIVE_SUFFIX):
         return None
-    event = decode(first)
+    event = decode(line)
     if not isinstance(event, SegmentOpened):
         raise JournalError(f"{path} begins with {type(event).__name__}; expected SegmentOpened")
     if event.format > FORMAT_VERSION:
-        raise JournalError(
+        raise LaterFormatError(
             f"{path} has journal format {event.format}, this dnnprov reads up to {FORMAT_VERSION}; "
             "upgrade with: pip install --upgrade dnnprov"
         )

@@ -3,8 +3,8 @@
 Contract:
 
 - **One writer a file.** A segment belongs to one process; two threads of it may append at once, a lock orders them.
-- **Re-entrant.** A signal handler may append, or close, while its own thread is in an append: what it brings is written
-  right after. User values are encoded before the lock is taken, so no code of theirs runs under it.
+- **Not re-entrant.** A signal handler of the same thread must not append meanwhile; `capture.recorder` sees to that.
+  User values are encoded before the lock is taken, so no code of theirs runs under it.
 - **Durable against the process.** When `append` returns, the line is in the operating system: `kill -9` loses nothing.
   Against the loss of the machine only `sync` helps.
 - **Whole lines.** One `os.write` a call, to a file opened for appending. After a write that came out short, or was left
@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from dnnprov.journal.format import encode_body, numbered
@@ -42,13 +41,10 @@ class SegmentWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._next = 0
         self._is_torn = False
         self._is_listed = False  # durably, in its folder
-        self._is_writing = False
-        self._reentered: deque[tuple[bytes, int]] = deque()
-        self._is_to_close = False
         self.last_write_at = 0
 
     def append(self, event: Event) -> int:
@@ -62,13 +58,7 @@ class SegmentWriter:
         """
         body = encode_body(event)
         with self._lock:
-            number = self._next
-            self._next = number + 1
-            if self._is_writing:  # a signal handler, in the middle of an append of this thread
-                self._reentered.append((body, number))
-            else:
-                self._write_all(body, number)
-        return number
+            return self._write(body)
 
     def close_with(self, event: Event) -> None:
         """Write a last event and close, so that nothing of another thread can come between.
@@ -78,14 +68,10 @@ class SegmentWriter:
         """
         body = encode_body(event)
         with self._lock:
-            self._is_to_close = True
-            if self._is_writing:
-                self._reentered.append((body, self._next))
-                return
             try:
-                self._write_all(body, self._next)
+                self._write(body)
             finally:
-                self.close()
+                self.abandon()
 
     def sync(self) -> None:
         """Wait until the disk has everything, so that the loss of the machine loses nothing before.
@@ -111,52 +97,35 @@ class SegmentWriter:
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
         with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-            self._fd = -1
+            self.abandon()
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's file without touching a lock another thread may have held."""
+        """Close without the lock: in a forked child, where another thread of the parent may have held it."""
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = -1
 
-    def _write_all(self, body: bytes, number: int) -> None:
-        """Write a line, and those that signal handlers brought meanwhile."""
-        self._is_writing = True
-        try:
-            self._write(body, number)
-        finally:
-            try:
-                while self._reentered:
-                    self._write(*self._reentered.popleft())
-            finally:
-                self._is_writing = False
-                if self._is_to_close:
-                    self.close()
-
-    def _write(self, body: bytes, number: int) -> None:
+    def _write(self, body: bytes) -> int:
+        if self._fd < 0:
+            raise OSError("the run is finished")
+        number = self._next
         self.last_write_at = time.time_ns() // 1000
         line = numbered(body, number, self.last_write_at)
         if self._is_torn:
             line = b"\n" + line
-        if self._fd < 0:
-            raise OSError("the run is finished")
-        self._is_torn = True  # until known better: nothing of it arrives, or a part
+        # From here an interrupt may leave at any point: the number is used up, and the next line begins anew.
+        self._next = number + 1
+        self._is_torn = True
         try:
             written = os.write(self._fd, line)
         except OSError:
-            self._give_back(number)
+            self._next = number
             raise
         if written != len(line):
-            self._give_back(number)
+            self._next = number
             raise OSError(f"only {written} of {len(line)} bytes could be written to {self.path}")
         self._is_torn = False
-
-    def _give_back(self, number: int) -> None:
-        """Use a number again whose event is known not to be there, so that no gap shows."""
-        if self._next == number + 1:
-            self._next = number
+        return number
 
 
 def sync_folder(folder: Path) -> None:

@@ -166,6 +166,16 @@ def is_plain(values: dict[str, Any]) -> bool:
     return _PLAIN_TYPES.issuperset(map(type, values.values()))
 
 
+def same_value(one: object, other: object) -> bool:
+    """Whether two values are equal; NaN is the same as NaN here.
+
+    Example:
+        >>> same_value(float("nan"), float("nan")), same_value(1, 1.0), same_value(None, 0)
+        (True, True, False)
+    """
+    return one == other or (one != one and other != other)  # noqa: PLR0124 - what NaN is known by
+
+
 def number_or_none(value: object) -> int | float | None:
     """A step or epoch as a finite number of 64 bits, a whole one as an integer; `None` for what is none.
 

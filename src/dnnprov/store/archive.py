@@ -1,10 +1,15 @@
-"""Moves closed and ingested segments to the archive, compressed; the original goes only after its copy is durable."""
+"""Moves closed and ingested segments to the archive, compressed; the original goes only after its copy is durable.
+
+The compressed copy is written beside the folders of the runs and renamed into one of them. So the archive folder's own
+time changes with every segment that comes in, by whomever, and one look at it tells whether there is anything new.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import os
+import secrets
 import shutil
 from typing import TYPE_CHECKING
 
@@ -16,25 +21,41 @@ if TYPE_CHECKING:
     from dnnprov.journal.folder import StoreFolder
 
 
-def archive_segment(folder: StoreFolder, segment: Path) -> None:
+def archive_segment(folder: StoreFolder, segment: Path, num_bytes: int) -> bool:
     """Compress a segment into the archive and remove it; any number of processes may try at once.
 
-    Nothing is done where the folder cannot be written; the segment stays where it is.
+    Args:
+        folder: of the store.
+        segment: that is closed.
+        num_bytes: of it that the database has; one that holds more stays.
+
+    Returns:
+        Whether it is in the archive. It stays where it is where the folder cannot be written.
     """
     target = folder.archived(segment.parent.name, segment.name.removesuffix(".jsonl"))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = folder.archive / f".{target.parent.name}.{target.name}.{secrets.token_hex(8)}"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with segment.open("rb") as plain, temporary.open("wb") as compressed:
+        if not folder.archive.exists():
+            folder.archive.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.journal)
+        target.parent.mkdir(exist_ok=True)
+        with segment.open("rb") as plain, temporary.open("xb") as compressed:
             with gzip.GzipFile(fileobj=compressed, mode="wb", filename="", mtime=0, compresslevel=6) as packed:
                 shutil.copyfileobj(plain, packed, 1 << 20)
             compressed.flush()
             os.fsync(compressed.fileno())
-        temporary.rename(target)
-        sync_folder(target.parent)
-        segment.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            segment.parent.rmdir()  # while other segments of the run are open it stays
+            is_whole = plain.tell() == num_bytes
+        if is_whole:
+            temporary.rename(target)
+            sync_folder(target.parent)
+            sync_folder(folder.archive)
+            segment.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                segment.parent.rmdir()  # while other segments of the run are open it stays
+        else:
+            temporary.unlink(missing_ok=True)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        return False
+    return is_whole

@@ -5,6 +5,10 @@ Contract of a `Store`:
 - **Answers need no writing.** `read` and `read_untrusted` run over connections that cannot write.
 - **Catch-up is exactly once.** `catch_up` takes in every event that a journal holds now and the database has not;
   any number of processes may do it at once.
+- **Faults stay small.** What is wrong with a journal becomes a row of `problem`, and everything else is in; a journal
+  that cannot be read is named in the note that `catch_up` returns. Only trouble with the database as a whole raises.
+- **Replacement.** A database that was deleted, or that another one was put in the place of, is noticed by the next
+  `catch_up`, which goes on with what is there, made anew from the journals if need be.
 - **Snapshot.** Reads inside one `snapshot` see one state, also while others write.
 - **Threads.** A store belongs to the thread that opened it.
 """
@@ -31,7 +35,12 @@ class Store(Protocol):
     place: str
 
     def catch_up(self) -> str | None:
-        """Take in what the journals have; a one-line note where that was not possible."""
+        """Take in what the journals have; a one-line note where that was not possible, or not of all of them.
+
+        Raises:
+            StoreUnavailableError: the database is damaged, or gone and none can be made.
+            SchemaVersionError: another one was put in its place, of another version.
+        """
 
     def read(self, sql: str, parameters: Parameters = ()) -> Table:
         """Columns and rows of our own SQL."""

@@ -18,10 +18,10 @@ from dnnprov.store.schema import (
     MAX_ATTRIBUTE_COLUMNS,
     OWN_COLUMNS,
     data_set_table,
-    overview_view,
     own_names,
     quoted,
 )
+from dnnprov.store.views import overview_view
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dnnprov.model.training import ColumnType
 
 _OWN_NAMES = own_names()
+
+_FLOAT = COLUMN_TYPES["number"]
 
 
 @dataclass
@@ -40,13 +42,15 @@ class Attribute:
         attribute_id: key in `attribute`.
         name: as the user wrote it.
         column: where its values are; `None` where the table is full and they are in `element_value`.
-        type: of its column.
+        type: of its values; a fraction makes an integer attribute one of numbers.
+        turns_to_float: whether the column is one of floats, which large integers do not fit.
     """
 
     attribute_id: int
     name: str
     column: str | None
     type: ColumnType
+    turns_to_float: bool
 
 
 @dataclass
@@ -58,6 +62,7 @@ class DataSet:
         tag: as the user wrote it.
         table: where its elements are.
         attributes: by name as written.
+        overflows: key of an attribute -> the text beside it, for values that do not fit its column.
         columns: names in use in the table.
     """
 
@@ -65,6 +70,7 @@ class DataSet:
     tag: str
     table: str
     attributes: dict[str, Attribute] = field(default_factory=dict)
+    overflows: dict[int, Attribute] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
 
     def predefined_column(self, name: str) -> str | None:
@@ -195,29 +201,17 @@ class Catalog:
 
     def overflow(self, data_set: DataSet, attribute: Attribute) -> Attribute:
         """The text attribute beside another, `<column>_text`, for values that do not fit its column."""
-        name = f"{attribute.name}:text"  # no user's own `loss_text` is meant
-        return data_set.attributes.get(name) or self._add_attribute(data_set, name, "text", f"{attribute.column}_text")
+        found = data_set.overflows.get(attribute.attribute_id)
+        if found is None:
+            found = self._add_attribute(data_set, attribute.name, "text", overflow_of=attribute)
+        return found
 
-    def widen(self, data_set: DataSet, attribute: Attribute) -> None:
-        """Make an integer column hold any number; integers that a float cannot hold move to `<column>_text`."""
-        table, column = quoted(data_set.table), quoted(attribute.column or "")
-        limit = 2**53
-        inexact = self._connection.execute(
-            f"SELECT 1 FROM {table} WHERE {column} NOT BETWEEN ? AND ? LIMIT 1", (-limit, limit)
-        ).fetchone()
-        if inexact:
-            text = quoted(self.overflow(data_set, attribute).column or "")
-            self._connection.execute(
-                f"UPDATE {table} SET {text} = CAST({column} AS TEXT), {column} = NULL"
-                f" WHERE {column} NOT BETWEEN ? AND ?",
-                (-limit, limit),
-            )
-        self._drop_overview(data_set)
-        self._connection.execute(f"ALTER TABLE {table} ADD COLUMN widened_number REAL")
-        self._connection.execute(f"UPDATE {table} SET widened_number = {column}")
-        self._connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        self._connection.execute(f"ALTER TABLE {table} RENAME COLUMN widened_number TO {column}")
-        self._set_type(data_set, attribute, "number")
+    def widen(self, attribute: Attribute) -> None:
+        """A fraction came to an attribute of integers; its column holds both as they are."""
+        attribute.type = "number"
+        self._connection.execute(
+            "UPDATE attribute SET type = 'number' WHERE attribute_id = ?", (attribute.attribute_id,)
+        )
 
     def declare(self, data_set: DataSet, name: str, kind: ColumnType) -> None:
         """Add an attribute before its first value."""
@@ -250,7 +244,9 @@ class Catalog:
     def refresh_overview(self) -> None:
         """Make `run_overview` anew for the hyperparameters there are now."""
         parameters = self.data_set("iTrainingModel")
-        columns = [attribute.column for attribute in parameters.attributes.values() if attribute.column]
+        attributes = [*parameters.attributes.values(), *parameters.overflows.values()]
+        attributes.sort(key=lambda attribute: attribute.attribute_id)
+        columns = [attribute.column for attribute in attributes if attribute.column]
         self._connection.execute("DROP VIEW IF EXISTS run_overview")
         self._connection.execute(overview_view(columns))
 
@@ -276,55 +272,54 @@ class Catalog:
         if row is None:
             return None
         data_set = DataSet(row[0], row[1], row[2], columns=set(OWN_COLUMNS))
-        for attribute_id, name, column, kind in self._connection.execute(
-            "SELECT attribute_id, name, column_name, type FROM attribute WHERE data_set_id = ? ORDER BY attribute_id",
+        declared = dict(self._connection.execute("SELECT name, type FROM pragma_table_info(?)", (data_set.table,)))
+        for attribute_id, name, column, kind, overflow_of in self._connection.execute(
+            "SELECT attribute_id, name, column_name, type, overflow_of FROM attribute WHERE data_set_id = ?"
+            " ORDER BY attribute_id",
             (data_set.data_set_id,),
         ):
-            data_set.attributes[name] = Attribute(attribute_id, name, column or None, kind)
+            attribute = Attribute(attribute_id, name, column or None, kind, declared.get(column) == _FLOAT)
+            if overflow_of is None:
+                data_set.attributes[name] = attribute
+            else:
+                data_set.overflows[overflow_of] = attribute
             data_set.columns.add(column)
         return data_set
 
     def _create(self, tag: str) -> DataSet:
         taken = {name for (name,) in self._connection.execute("SELECT table_name FROM data_set")}
         table = table_name(tag, _OWN_NAMES, taken)
-        for statement in data_set_table(table):
-            self._connection.execute(statement)
         key = self._connection.execute("INSERT INTO data_set (tag, table_name) VALUES (?, ?)", (tag, table)).lastrowid
         data_set = DataSet(key or 0, tag, table, columns=set(OWN_COLUMNS))
+        for statement in data_set_table(table, data_set.data_set_id):
+            self._connection.execute(statement)
         predefined = SETS.get(tag.lower())
         for name, kind in predefined.attributes.items() if predefined else ():
             self._add_attribute(data_set, name, kind)
         return data_set
 
     def _add_attribute(
-        self, data_set: DataSet, name: str, kind: ColumnType, wanted_column: str | None = None
+        self, data_set: DataSet, name: str, kind: ColumnType, overflow_of: Attribute | None = None
     ) -> Attribute:
         column: str | None = None
         if len(data_set.columns) < MAX_ATTRIBUTE_COLUMNS + len(OWN_COLUMNS):
-            column = unique_name(wanted_column or name, data_set.columns)
+            column = unique_name(f"{overflow_of.column}_text" if overflow_of else name, data_set.columns)
             self._connection.execute(
                 f"ALTER TABLE {quoted(data_set.table)} ADD COLUMN {quoted(column)} {COLUMN_TYPES[kind]}"
             )
             data_set.columns.add(column)
         key = self._connection.execute(
-            "INSERT INTO attribute (data_set_id, name, column_name, type) VALUES (?, ?, ?, ?)",
-            (data_set.data_set_id, name, column or "", kind),
+            "INSERT INTO attribute (data_set_id, name, column_name, type, overflow_of) VALUES (?, ?, ?, ?, ?)",
+            (data_set.data_set_id, name, column or "", kind, overflow_of.attribute_id if overflow_of else None),
         ).lastrowid
-        attribute = Attribute(key or 0, name, column, kind)
-        data_set.attributes[name] = attribute
+        attribute = Attribute(key or 0, name, column, kind, column is not None and COLUMN_TYPES[kind] == _FLOAT)
+        if overflow_of is None:
+            data_set.attributes[name] = attribute
+        else:
+            data_set.overflows[overflow_of.attribute_id] = attribute
         if data_set.table == "itrainingmodel" and self._has_overview():
             self.refresh_overview()
         return attribute
-
-    def _set_type(self, data_set: DataSet, attribute: Attribute, kind: ColumnType) -> None:
-        attribute.type = kind
-        self._connection.execute("UPDATE attribute SET type = ? WHERE attribute_id = ?", (kind, attribute.attribute_id))
-        if data_set.table == "itrainingmodel":
-            self.refresh_overview()
-
-    def _drop_overview(self, data_set: DataSet) -> None:
-        if data_set.table == "itrainingmodel":  # a view that names a column keeps it from being dropped
-            self._connection.execute("DROP VIEW IF EXISTS run_overview")
 
     def _has_overview(self) -> bool:
         return (

@@ -8,7 +8,7 @@ from dnnprov.model import events
 from dnnprov.model.training import SETS
 from dnnprov.model.values import NON_FINITE
 from dnnprov.store.elements import Elements, Origin
-from dnnprov.store.metrics import Metrics
+from dnnprov.store.metrics import Metrics, is_number
 from dnnprov.store.parameters import Parameters
 from dnnprov.store.source import find_task, time_text
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from dnnprov.store.catalog import Catalog
+    from dnnprov.store.catalog import Catalog, DataSet
     from dnnprov.store.elements import Placement
     from dnnprov.store.metrics import Level
     from dnnprov.store.source import Source
@@ -35,14 +35,14 @@ class ElementRows:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, catalog: Catalog, problem: Callable[[int, str, str, str], None]
+        self, connection: sqlite3.Connection, catalog: Catalog, problem: Callable[[int, str, str, str | None], None]
     ) -> None:
         self._connection = connection
         self._catalog = catalog
         self._metrics = Metrics(connection, problem)
         self._elements = Elements(connection, catalog, problem)
         self._parameters = Parameters(connection, catalog, self._elements)
-        self._resumed: set[int] = set()
+        self._resumed: set[tuple[int, Level, str]] = set()  # runs, and what of them to sum up anew
 
     def forget(self) -> None:
         """Another process wrote, or a transaction was rolled back."""
@@ -52,8 +52,8 @@ class ElementRows:
     def flush(self) -> None:
         """Write what was gathered; the end of every transaction."""
         self._metrics.flush()
-        for run_id in self._resumed:
-            self._metrics.recompute_epochs(run_id, self._catalog.data_set("oTrainingModel"))
+        for run_id, level, tag in self._resumed:
+            self._metrics.recompute_rows(run_id, level, self._catalog.data_set(tag))
         if self._resumed:
             self._metrics.flush()
         self._resumed.clear()
@@ -73,15 +73,16 @@ class ElementRows:
         level = _LEVELS.get(data_set.table) if event.relation == "generated" else None
         for number, row in enumerate(event.rows):
             non_finite = event.non_finite[number] if event.non_finite else {}
-            if is_parameters and self._parameters.join(row, non_finite, origin):
+            placement = self._elements.place(data_set, row, non_finite, origin)
+            if is_parameters and self._parameters.join(placement, origin, number):
                 continue
-            placement = self._elements.insert(data_set, event.relation, row, non_finite, origin, number)
+            self._elements.insert(data_set, event.relation, placement, origin, number)
             if level:
-                self._summarise(level, placement, source)
+                self._summarise(level, data_set, placement, source)
 
     def record_metrics(self, event: events.MetricsRecorded, source: Source) -> None:
         """Values of series."""
-        self._metrics.record(source.run_id, source.header.rank, event, time_text(event.at))
+        self._metrics.record(event, source)
 
     def adapt(self, event: events.HyperparameterAdapted, source: Source) -> None:
         """A hyperparameter changed: a row of oAdaptation."""
@@ -106,17 +107,17 @@ class ElementRows:
             source,
         )
 
-    def _summarise(self, level: Level, placement: Placement, source: Source) -> None:
+    def _summarise(self, level: Level, data_set: DataSet, placement: Placement, source: Source) -> None:
         """Keep the run's last epoch and its summaries up to a row of oTrainingModel or oTestingModel."""
         self._metrics.add_row(source.run_id, level, source.header.rank, placement.columns, placement.non_finite)
-        if level == "epoch":
-            if isinstance(epoch := placement.columns.get("epoch"), int):
-                self._connection.execute(
-                    "UPDATE run SET last_epoch = MAX(COALESCE(last_epoch, ?), ?) WHERE run_id = ?",
-                    (epoch, epoch, source.run_id),
-                )
-            if source.header.attempt:
-                self._resumed.add(source.run_id)
+        if source.last_attempt:
+            self._resumed.add((source.run_id, level, data_set.tag))
+        epoch = placement.columns.get("epoch")
+        if level == "epoch" and is_number(epoch) and epoch == int(epoch):
+            self._connection.execute(
+                "UPDATE run SET last_epoch = MAX(COALESCE(last_epoch, ?), ?) WHERE run_id = ?",
+                (int(epoch), int(epoch), source.run_id),
+            )
 
 
 def _origin(event: events.Event, source: Source, task_id: int | None) -> Origin:
@@ -124,6 +125,7 @@ def _origin(event: events.Event, source: Source, task_id: int | None) -> Origin:
         source.run_id,
         task_id,
         source.header.rank,
+        source.header.attempt,
         source.process_id,
         event.seq,
         time_text(event.at),

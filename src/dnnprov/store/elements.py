@@ -1,13 +1,14 @@
 """Elements: rows of data sets, put where their values fit.
 
 A value that fits its column is stored as it came. One that does not (text where numbers are, an integer beyond 64
-bits) is kept in `<column>_text`, and a row of `problem` says so (promise P7). A fraction in a column of integers
-widens the column to numbers.
+bits) is kept in `<column>_text`, and a row of `problem` says so (promise P7). A fraction fits a column of integers,
+which makes its attribute one of numbers and changes no other value.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 EXACT_INTEGER = 2**53
 """Integers up to this size are the same number as a float."""
 
+_INTEGER = re.compile(r"-?\d+")
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -32,6 +35,7 @@ class Origin:
 
     Attributes:
         run_id, task_id, rank, process_id: keys.
+        attempt: of the process.
         sequence: number of the event.
         recorded_at: ISO 8601 UTC.
         dataflow: tag, for messages.
@@ -40,9 +44,10 @@ class Origin:
     run_id: int
     task_id: int | None
     rank: int
+    attempt: int
     process_id: int
     sequence: int
-    recorded_at: str
+    recorded_at: str | None
     dataflow: str
 
 
@@ -51,11 +56,13 @@ class Placement:
     """Where the values of one row go.
 
     Attributes:
+        attributes: that the row has values of.
         columns: column -> value.
         beyond: key of an attribute that the table has no column for -> value.
         non_finite: column -> name of a value that is not finite.
     """
 
+    attributes: list[Attribute] = field(default_factory=list)
     columns: dict[str, Any] = field(default_factory=dict)
     beyond: dict[int, Any] = field(default_factory=dict)
     non_finite: dict[str, str] = field(default_factory=dict)
@@ -80,7 +87,7 @@ class Elements:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, catalog: Catalog, problem: Callable[[int, str, str, str], None]
+        self, connection: sqlite3.Connection, catalog: Catalog, problem: Callable[[int, str, str, str | None], None]
     ) -> None:
         self._connection = connection
         self._catalog = catalog
@@ -88,28 +95,17 @@ class Elements:
         self._statements: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def insert(
-        self,
-        data_set: DataSet,
-        relation: Relation,
-        values: dict[str, Any],
-        non_finite: dict[str, str],
-        origin: Origin,
-        row_number: int = 0,
-    ) -> Placement:
+        self, data_set: DataSet, relation: Relation, placement: Placement, origin: Origin, row_number: int = 0
+    ) -> None:
         """Insert one element.
 
         Args:
             data_set: that it belongs to.
             relation: of its task to it.
-            values: attribute as written -> value; `None` where it is not finite.
-            non_finite: attribute as written -> NaN | Infinity | -Infinity.
+            placement: of its values.
             origin: where it comes from.
             row_number: among the rows of its event.
-
-        Returns:
-            Where its values went.
         """
-        placement = self.place(data_set, values, non_finite, origin)
         columns = {
             **placement.columns,
             "run_id": origin.run_id,
@@ -124,7 +120,6 @@ class Elements:
         }
         cursor = self._connection.execute(self._statement(data_set.table, tuple(columns)), tuple(columns.values()))
         self.write_beyond(data_set, cursor.lastrowid or 0, placement)
-        return placement
 
     def write_beyond(self, data_set: DataSet, element_id: int, placement: Placement) -> None:
         """Write the values of an element that its table has no columns for."""
@@ -134,7 +129,14 @@ class Elements:
         )
 
     def place(self, data_set: DataSet, values: dict[str, Any], non_finite: dict[str, str], origin: Origin) -> Placement:
-        """Find where the values of one row go; attributes that are new are made."""
+        """Find where the values of one row go; attributes that are new are made, and what does not fit is told.
+
+        Args:
+            data_set: that the row belongs to.
+            values: attribute as written -> value; `None` where it is not finite.
+            non_finite: attribute as written -> NaN | Infinity | -Infinity.
+            origin: where it comes from.
+        """
         placement = Placement()
         known = (data_set.attributes.get(name) for name in values)
         taken = {attribute.column for attribute in known if attribute and attribute.column}
@@ -142,6 +144,7 @@ class Elements:
             special = non_finite.get(name)
             value = None if special else (json_text(raw) if isinstance(raw, list | dict) else raw)
             attribute = self._catalog.attribute(data_set, name, "number" if special else kind_of(value), taken)
+            placement.attributes.append(attribute)
             if attribute.column:
                 taken.add(attribute.column)
             if special:
@@ -160,23 +163,23 @@ class Elements:
         kind = kind_of(value)
         if attribute.type == "text":
             return attribute, value if isinstance(value, str) else json.dumps(value)
-        if kind in {"integer", "boolean"}:
-            if attribute.type != "number" or abs(value) <= EXACT_INTEGER:
-                return attribute, value
-        elif kind == "number":
+        if kind == "number":
             if attribute.type != "number":
-                self._catalog.widen(data_set, attribute)
+                self._catalog.widen(attribute)
+            return attribute, value
+        if kind in {"integer", "boolean"} and not (attribute.turns_to_float and abs(value) > EXACT_INTEGER):
             return attribute, value
         text = value if isinstance(value, str) else str(value)
+        overflow = self._catalog.overflow(data_set, attribute)
         shown = text if len(text) <= 80 else f"{text[:80]}... ({len(text)} characters)"
         self._problem(
             origin.run_id,
             "value_does_not_fit",
-            f"dataflow {origin.dataflow!r}, data set {data_set.tag!r}, attribute {attribute.name!r}: "
-            f"{shown!r} is no {attribute.type}; kept in column {attribute.column}_text",
+            f"dataflow {origin.dataflow!r}, data set {data_set.tag!r}, attribute {attribute.name!r}: {shown!r} "
+            f"{_why_it_does_not_fit(value, attribute)}; kept in {overflow.column or 'element_value'}",
             origin.recorded_at,
         )
-        return self._catalog.overflow(data_set, attribute), text
+        return overflow, text
 
     def _statement(self, table: str, columns: tuple[str, ...]) -> str:
         sql = self._statements.get((table, columns))
@@ -186,6 +189,14 @@ class Elements:
             sql = f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})"
             self._statements[table, columns] = sql
         return sql
+
+
+def _why_it_does_not_fit(value: Any, attribute: Attribute) -> str:
+    if isinstance(value, int) and MIN_INTEGER <= value <= MAX_INTEGER:
+        return "is an integer that a column of floats cannot hold exactly"
+    if _INTEGER.fullmatch(str(value)):  # how one travels that is longer
+        return "is an integer beyond 64 bits"
+    return f"is no {attribute.type}"
 
 
 def _storable(value: Any) -> Any:

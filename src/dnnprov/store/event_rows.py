@@ -30,7 +30,7 @@ class EventRows:
         self._connection = connection
         self._catalog = catalog
         self._elements = ElementRows(connection, catalog, self.problem)
-        runs, tasks = RunRows(connection, catalog), TaskRows(connection, catalog)
+        runs, tasks = RunRows(connection, catalog, self.problem), TaskRows(connection, catalog)
         self._take: dict[type[events.Event], Callable[[Any, Source], None]] = {
             events.SegmentOpened: _take_nothing,
             events.ProcessHeard: _take_nothing,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
 import time
 from typing import TYPE_CHECKING
 
@@ -59,9 +58,8 @@ def _follow(folder: StoreFolder, idle_seconds: float, told: Callable[[int], None
     os.nice(10)
     store = SqliteStore(folder, chunk_bytes=CHUNK_BYTES)
     try:
-        inode = folder.database.stat().st_ino
         total, pause, last_news, last_check = 0, SHORTEST_SLEEP, time.monotonic(), time.monotonic()
-        while time.monotonic() - last_news < idle_seconds:
+        while time.monotonic() - last_news < idle_seconds and not store.is_replaced():
             num_events = store.ingest()
             total += num_events
             if num_events:
@@ -73,16 +71,8 @@ def _follow(folder: StoreFolder, idle_seconds: float, told: Callable[[int], None
             time.sleep(pause)
             if time.monotonic() - last_check > SCHEMA_CHECK_SECONDS:
                 last_check = time.monotonic()
-                if not _is_same(folder, inode, store):
+                if not store.has_current_schema():
                     break
         return total
     finally:
         store.close()
-
-
-def _is_same(folder: StoreFolder, inode: int, store: SqliteStore) -> bool:
-    """Whether the database is still the file that was opened, with the same schema."""
-    try:
-        return folder.database.stat().st_ino == inode and store.has_current_schema()
-    except (OSError, sqlite3.Error):
-        return False

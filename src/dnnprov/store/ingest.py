@@ -2,54 +2,40 @@
 
 For each piece of a segment one transaction: read the position, write the rows, move the position, commit. The
 database, not a lock, makes it exactly once: of two processes that try the same piece, the second finds the position
-moved and does nothing.
+moved and does nothing. The numbers of events take no part in that; they only show gaps.
+
+What is wrong with a journal is told and set aside (`SetAside`); only trouble with the database ends a catch-up.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dnnprov.errors import JournalError
-from dnnprov.journal.folder import ARCHIVE_SUFFIX, SEGMENT_SUFFIX
-from dnnprov.journal.reader import CHUNK_BYTES, read_chunks, read_header
+from dnnprov.errors import DamagedArchiveError, JournalError
+from dnnprov.journal.reader import CHUNK_BYTES, read_chunks
 from dnnprov.model.events import RunEnded, SegmentClosed
 from dnnprov.store.archive import archive_segment
 from dnnprov.store.catalog import Catalog
+from dnnprov.store.database_errors import is_about_database
 from dnnprov.store.event_rows import EventRows
+from dnnprov.store.headers import Headers, is_archived, segment_key
 from dnnprov.store.liveness import find_ended_runs, revive
-from dnnprov.store.source import Source, open_source, time_text
+from dnnprov.store.positions import Position, Positions
+from dnnprov.store.set_aside import SetAside
+from dnnprov.store.source import open_source, time_text
+from dnnprov.store.transaction import transaction
+from dnnprov.store.unread_segments import UnreadSegments, reason_of
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
 
     from dnnprov.journal.folder import StoreFolder
-    from dnnprov.journal.reader import Chunk, Line
+    from dnnprov.journal.reader import Chunk
     from dnnprov.model.events import AnyEvent, SegmentOpened
-
-
-@dataclass(frozen=True)
-class Position:
-    """How far a segment is in.
-
-    Attributes:
-        position: bytes, before compression.
-        sequence: of the last event, -1 before the first.
-        state: open | closed | gone | refused.
-    """
-
-    position: int = 0
-    sequence: int = -1
-    state: str = "open"
-
-
-def segment_key(path: Path) -> str:
-    """The name of a segment in `journal_position`: `<run>/<process>`, open or archived."""
-    name = path.name
-    suffix = ARCHIVE_SUFFIX if name.endswith(ARCHIVE_SUFFIX) else SEGMENT_SUFFIX
-    return f"{path.parent.name}/{name.removesuffix(suffix)}"
+    from dnnprov.store.source import Source
+    from dnnprov.store.unread_segments import Unread
 
 
 class Ingest:
@@ -59,15 +45,23 @@ class Ingest:
         connection: that may write, in autocommit mode.
         folder: of the store.
         chunk_bytes: of a segment that one transaction takes in; small ones let other writers in sooner.
+
+    Attributes:
+        unreadable: the segments that the last catch-up could not read, each with the reason.
     """
 
     def __init__(self, connection: sqlite3.Connection, folder: StoreFolder, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self.unreadable: list[str] = []
         self._connection = connection
         self._folder = folder
         self._chunk_bytes = chunk_bytes
         self._rows = EventRows(connection, Catalog(connection))
-        self._headers: dict[str, SegmentOpened] = {}
+        self._headers = Headers()
+        self._positions = Positions(connection)
+        self._segments = UnreadSegments(folder, self._positions)
+        self._aside = SetAside(connection, self._positions)
         self._data_version = -1
+        self._num_events = 0
 
     def catch_up(self) -> int:
         """Take in everything that is recorded until now.
@@ -76,186 +70,162 @@ class Ingest:
             How many events were new.
 
         Raises:
-            sqlite3.OperationalError: the database cannot be written, or stayed locked.
+            sqlite3.DatabaseError: the database cannot be written, stayed locked, or is damaged.
         """
-        num_events = 0 if self._is_archive_read() else self._read_archive()
-        grown = []
-        for path in self._folder.open_segments():
-            known = self._position(segment_key(path))
-            try:
-                if known.state != "refused" and path.stat().st_size != known.position:
-                    grown.append(path)
-                elif known.state == "closed":
-                    archive_segment(self._folder, path)
-            except FileNotFoundError:
-                continue  # archived by another process in this moment
-        for path in self._in_order(grown):
-            num_events += self._take_open(path)
-        find_ended_runs(self._connection, self._folder, self._headers)
-        return num_events
+        self._num_events = 0
+        unread = self._segments.find()
+        for path, header in self._in_order(unread):
+            self._take_segment(path, header, unread)
+        for path in unread.leftovers:
+            self._archive(path)
+        self._segments.note_read(unread)
+        find_ended_runs(self._connection, self._folder, self._headers, unread.unclosed)
+        self.unreadable = unread.unreadable
+        return self._num_events
 
-    def _read_archive(self) -> int:
-        """A new database: the compressed segments too."""
-        num_events = 0
-        for path in self._in_order(self._folder.archived_segments()):
-            num_events += self._take_segment(path, segment_key(path))
-        self._connection.execute("UPDATE schema_version SET archive_read = 1")
-        return num_events
-
-    def _take_open(self, path: Path) -> int:
-        key = segment_key(path)
-        try:
-            num_events = self._take_segment(path, key)
-            if self._position(key).state == "closed":
-                archive_segment(self._folder, path)
-        except FileNotFoundError:
-            return 0  # archived by another process in this moment
-        return num_events
-
-    def _in_order(self, paths: Iterable[Path]) -> list[Path]:
+    def _in_order(self, unread: Unread) -> Iterable[tuple[Path, SegmentOpened]]:
         """Segments run by run, the earlier run first, and in a run those of an earlier attempt and a lower rank first.
 
         What a resumed run recorded again must come after what it replaces, also when both are new here.
         """
-        headed = []
-        for path in paths:
-            header = self._header(path)
-            if header is not None:
-                headed.append((path, header))
+        headed = [found for path in unread.segments if (found := self._with_header(path, unread))]
         began: dict[str, int] = {}
         for _, header in headed:
             began[header.run] = min(header.at, began.get(header.run, header.at))
         headed.sort(key=lambda one: (began[one[1].run], one[1].run, one[1].attempt, one[1].rank, one[1].at))
-        return [path for path, _ in headed]
+        return headed
 
-    def _header(self, path: Path) -> SegmentOpened | None:
-        """The opening event of a segment; `None` while it is not there, or where the file is none of ours."""
+    def _with_header(self, path: Path, unread: Unread) -> tuple[Path, SegmentOpened] | None:
+        """A segment and its opening event; `None` while it is not there, or where the file is none of ours."""
+        try:
+            header = self._headers.find(path)
+        except FileNotFoundError:
+            archived = self._archived(path)  # by another process in this moment
+            return self._with_header(archived, unread) if archived else None
+        except OSError as error:
+            _note_unreadable(path, error, unread)
+            return None
+        except DamagedArchiveError as error:
+            self._aside.archive(segment_key(path), path.parent.name, str(error))
+            return None
+        except JournalError as error:
+            self._aside.segment(segment_key(path), str(error))
+            return None
+        return (path, header) if header else None
+
+    def _take_segment(self, path: Path, header: SegmentOpened, unread: Unread) -> None:
         key = segment_key(path)
-        header = self._headers.get(key)
-        if header is None:
-            try:
-                header = read_header(path)
-            except JournalError as error:
-                self._refuse(path, key, str(error))
-            except FileNotFoundError:
-                return None
-            if header is not None:
-                self._headers[key] = header
-        return header
+        try:
+            while not self._take_rest(path, key, header):
+                pass  # another process was faster; go on after it
+        except FileNotFoundError:
+            archived = self._archived(path)
+            if archived:
+                self._take_segment(archived, header, unread)
+        except OSError as error:
+            _note_unreadable(path, error, unread)
+        else:
+            if not is_archived(path) and self._positions.find(key).state == "closed":
+                self._archive(path)
 
-    def _take_segment(self, path: Path, key: str) -> int:
-        header = self._header(path)
-        if header is None:
-            return 0
-        num_events = 0
-        start = self._position(key).position
+    def _take_rest(self, path: Path, key: str, header: SegmentOpened) -> bool:
+        """Take in what a segment holds after its position; `False` when that was moved by another process."""
+        start, damage = self._positions.find(key).position, None
         for chunk in read_chunks(path, start, self._chunk_bytes):
-            if chunk.lines or chunk.end > start:
-                taken = self._take_chunk(chunk, key, header, start)
-                if taken is None:
-                    return num_events + self._take_segment(path, key)  # another process was faster; go on after it
-                num_events += taken
+            damage = chunk.damage
+            if chunk.end > start:
+                if not self._take_chunk(chunk, key, header, start):
+                    return False
                 start = chunk.end
-        return num_events
+        if damage:
+            self._aside.archive(key, header.run, damage)
+        elif is_archived(path) and not (known := self._positions.find(key)).is_final:
+            with transaction(self._connection):  # its last line is damaged; nothing will follow it
+                self._positions.move(key, Position(known.position, known.sequence, "closed"))
+        return True
 
-    def _take_chunk(self, chunk: Chunk, key: str, header: SegmentOpened, start: int) -> int | None:
-        """One transaction; `None` when the position is not where the chunk starts.
+    def _take_chunk(self, chunk: Chunk, key: str, header: SegmentOpened, start: int) -> bool:
+        """One transaction; `False` when the position is not where the chunk starts.
 
         An event that the database cannot take must not keep the rest out: then the chunk is taken in again with a
-        savepoint before each event, and the one at fault becomes a problem.
+        savepoint before each event, and the one at fault becomes a problem. If that fails too, the chunk does.
         """
-        try:
-            return self._take_whole(chunk, key, header, start, careful=False)
-        except sqlite3.OperationalError:
-            raise
-        except Exception:  # noqa: BLE001 - what one event can raise is not known; the careful pass names it
-            return self._take_whole(chunk, key, header, start, careful=True)
+        for is_careful in (False, True):
+            try:
+                return self._take_whole(chunk, key, header, start, is_careful=is_careful)
+            except Exception as error:
+                if is_about_database(error):
+                    raise
+                fault = error
+        self._aside.chunk(chunk, key, start, fault)
+        return True
 
-    def _take_whole(self, chunk: Chunk, key: str, header: SegmentOpened, start: int, *, careful: bool) -> int | None:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+    def _take_whole(self, chunk: Chunk, key: str, header: SegmentOpened, start: int, *, is_careful: bool) -> bool:
         try:
-            self._notice_other_writers()
-            known = self._position(key)
-            if known.position != start:
-                connection.execute("ROLLBACK")
-                return None
-            num_events, sequence, is_closed = self._take_lines(chunk, header, known.sequence, careful=careful)
-            connection.execute(
-                "INSERT OR REPLACE INTO journal_position VALUES (?, ?, ?, ?)",
-                (key, chunk.end, sequence, "closed" if is_closed else "open"),
-            )
-            connection.execute("COMMIT")
+            with transaction(self._connection):
+                self._notice_other_writers()
+                known = self._positions.find(key)
+                if known.position != start:
+                    return False
+                source = open_source(self._connection, header)
+                if start == 0 and (detail := self._headers.mended_detail(key)):
+                    self._aside.mended_header(detail, source)
+                position, num_events = self._take_lines(chunk, source, known, is_careful=is_careful)
+                self._positions.move(key, position)
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             self._rows.forget()
             raise
-        return num_events
+        self._num_events += num_events
+        return True
 
-    def _take_lines(
-        self, chunk: Chunk, header: SegmentOpened, sequence: int, *, careful: bool
-    ) -> tuple[int, int, bool]:
-        """Number of events taken, number of the last one, and whether the segment is closed."""
-        source = open_source(self._connection, header)
+    def _take_lines(self, chunk: Chunk, source: Source, known: Position, *, is_careful: bool) -> tuple[Position, int]:
+        """Where the segment stands after the lines of a chunk, and how many events they were."""
+        sequence, num_events, last_at = known.sequence, 0, 0
         has_ended = is_closed = False
-        num_events = faults = last_at = 0
         for line in chunk.lines:
-            event = line.event
-            if event is None:
-                self._note_fault(line, source)
-                faults += 1
+            if line.event is None:
+                self._aside.damaged_line(line, source)
+                sequence += 1
                 continue
-            if event.seq <= sequence:
-                continue  # in already
-            if event.seq > sequence + 1 + faults:
-                detail = f"events {sequence + 1} to {event.seq - 1} of segment {header.process} are missing"
-                self._rows.problem(source.run_id, "missing_events", detail, time_text(event.at))
-            sequence, faults, last_at = event.seq, 0, event.at
+            event = self._aside.mend(line.event, source, sequence + 1, last_at or source.header.at)
+            if event.seq > sequence + 1:
+                self._aside.gap(sequence + 1, event, source)
+            sequence, last_at = event.seq, event.at
             num_events += 1
-            if not has_ended:
-                has_ended = isinstance(event, RunEnded)
+            has_ended = has_ended or isinstance(event, RunEnded)
             is_closed = isinstance(event, SegmentClosed)
-            if careful:
+            if is_careful:
                 self._take_carefully(event, source)
             else:
                 self._rows.take(event, source)
         if last_at:
             revive(self._connection, source, time_text(last_at), has_ended=has_ended)
         self._rows.flush(time_text(last_at) if last_at else None)
-        return num_events, sequence, is_closed
+        return Position(chunk.end, sequence, "closed" if is_closed else "open"), num_events
 
     def _take_carefully(self, event: AnyEvent, source: Source) -> None:
         self._connection.execute("SAVEPOINT event")
         try:
             self._rows.take(event, source)
             self._rows.flush(time_text(event.at))
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - set aside, told, and the rest goes in
+        except Exception as error:
+            if is_about_database(error):
+                raise
             self._connection.execute("ROLLBACK TO event")
             self._rows.forget()
-            detail = f"event {event.seq} ({type(event).__name__}) of segment {source.header.process}: {error}"
-            self._rows.problem(source.run_id, "event_not_taken", detail, time_text(event.at))
+            self._aside.event(event, error, source)
         self._connection.execute("RELEASE event")
 
-    def _note_fault(self, line: Line, source: Source) -> None:
-        shown = line.content[:200].decode("utf-8", "replace")
-        self._rows.problem(
-            source.run_id,
-            "corrupt_line",
-            f"segment {source.header.process}, line that ends at byte {line.end}: {line.fault}; it reads {shown!r}",
-            None,
-        )
+    def _archive(self, path: Path) -> None:
+        """Move a segment away that is closed, if this database has all of it."""
+        known = self._positions.find(segment_key(path))
+        if known.state == "closed":
+            archive_segment(self._folder, path, known.position)
 
-    def _refuse(self, path: Path, key: str, reason: str) -> None:
-        """A file that is no journal of ours is told once and not tried again."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute(
-            "INSERT OR REPLACE INTO journal_position VALUES (?, ?, -1, 'refused')", (key, path.stat().st_size)
-        )
-        self._rows.problem(None, "refused_segment", reason, None)
-        self._connection.execute("COMMIT")
+    def _archived(self, path: Path) -> Path | None:
+        """Where an open segment went that is not there any more."""
+        archived = self._folder.archived(*segment_key(path).split("/"))
+        return archived if archived != path and archived.exists() else None
 
     def _notice_other_writers(self) -> None:
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
@@ -263,11 +233,7 @@ class Ingest:
             self._rows.forget()
             self._data_version = version
 
-    def _is_archive_read(self) -> bool:
-        return bool(self._connection.execute("SELECT archive_read FROM schema_version").fetchone()[0])
 
-    def _position(self, key: str) -> Position:
-        row = self._connection.execute(
-            "SELECT position, sequence, state FROM journal_position WHERE segment = ?", (key,)
-        ).fetchone()
-        return Position(*row) if row else Position()
+def _note_unreadable(path: Path, error: OSError, unread: Unread) -> None:
+    unread.unreadable.append(reason_of(error, path))
+    unread.is_archive_read = unread.is_archive_read and not is_archived(path)

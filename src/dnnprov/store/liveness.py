@@ -1,124 +1,206 @@
-"""Finds runs whose process died without a word, and takes that back when they are heard again.
+"""Finds runs that ended without a word, and takes that back when they are heard again.
 
 A run is crashed when none of its own processes can live any more: on this machine by process id, start time and
-boot; elsewhere when it was not heard for `STALE_SECONDS`. Forked children do not count.
+boot; elsewhere when nothing was added to its journal for `STALE_SECONDS`. Both times are taken from the file system
+of the journal, so that no clock of another machine is believed. Forked children do not count while there are others.
+
+A run is crashed as well when all its journals are closed and none says how it ended.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dnnprov.errors import JournalError
-from dnnprov.journal.reader import is_process_gone, read_chunks, read_header
-from dnnprov.store.run_rows import end_run
+from dnnprov.journal.folder import SEGMENT_SUFFIX
+from dnnprov.journal.reader import is_process_gone, read_chunks
+from dnnprov.store.endings import CRASH_REASON, UNENDED_REASON, crash_run, hear, take_back
+from dnnprov.store.transaction import transaction
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
+    from pathlib import Path
 
     from dnnprov.journal.folder import StoreFolder
-    from dnnprov.model.events import SegmentOpened
+    from dnnprov.journal.reader import Chunk
+    from dnnprov.store.headers import Headers
     from dnnprov.store.source import Source
 
 STALE_SECONDS = 90.0
 """Nine heartbeats: a process on another machine that was silent for so long counts as gone."""
 
-CRASH_REASON = "the process ended without a word"
 
-
-def find_ended_runs(connection: sqlite3.Connection, folder: StoreFolder, headers: dict[str, SegmentOpened]) -> None:
+def find_ended_runs(
+    connection: sqlite3.Connection, folder: StoreFolder, headers: Headers, unclosed: Iterable[Path]
+) -> None:
     """Mark runs as crashed whose processes are all gone.
 
     Args:
         connection: in autocommit mode.
         folder: of the store.
-        headers: of segments by key, filled as they are read.
+        headers: of segments.
+        unclosed: open segments that may be those of forked children, or of runs that ended without closing them.
     """
-    running = connection.execute("SELECT run_id, uid, heartbeat_at FROM run WHERE status = 'running'").fetchall()
-    for run_id, uid, heartbeat_at in running:
-        rows = connection.execute(
-            "SELECT p.name, j.state, j.position FROM process AS p LEFT JOIN journal_position AS j"
-            " ON j.segment = ? || '/' || p.name WHERE p.run_id = ? AND p.forked_from IS NULL",
+    watch = _Watch(connection, folder, headers)
+    for (run_id,) in connection.execute("SELECT run_id FROM run WHERE status = 'running'").fetchall():
+        if watch.find_end(run_id):
+            _mark_crashed(connection, folder, watch, run_id)
+    for path in unclosed:
+        if watch.find_leftover(path):
+            with transaction(connection):
+                found = watch.find_leftover(path)  # again, now that nobody else writes
+                if found is not None:
+                    _mark_gone(connection, folder, *found)
+
+
+def revive(connection: sqlite3.Connection, source: Source, heard_at: str | None, *, has_ended: bool) -> None:
+    """Note that a run was heard; one that was taken for crashed runs on."""
+    hear(connection, source, heard_at)
+    if source.is_latest and not has_ended and source.header.forked_from is None:
+        take_back(connection, source.run_id)
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """A segment of a run: how far it is in, and when its process was last heard by the process's own clock."""
+
+    run: str
+    process: str
+    state: str | None
+    position: int
+    heartbeat_at: str | None
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a run ended: why that is inferred, and the segments that nobody closed."""
+
+    reason: str
+    lost: tuple[_Segment, ...]
+
+
+class _Watch:
+    """Looks at the segments of runs and at the processes that wrote them."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: StoreFolder, headers: Headers) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._headers = headers
+
+    def find_end(self, run_id: int) -> _End | None:
+        """The end of a run that has the status running; `None` while it may go on."""
+        run = self._connection.execute(
+            "SELECT uid, dataflow_id, heartbeat_at FROM run WHERE run_id = ? AND status = 'running'", (run_id,)
+        ).fetchone()
+        if run is None:
+            return None
+        uid, dataflow_id, heartbeat_at = run
+        segments = self._segments(run_id, uid)
+        lost = tuple(segment for segment in segments if segment.state == "open")
+        if lost:
+            return _End(CRASH_REASON, lost) if all(self._is_gone(segment) for segment in lost) else None
+        is_whole = dataflow_id is not None and all(segment.state is not None for segment in segments)
+        if is_whole or self._is_stale(heartbeat_at, None):  # else the process that can end it may still be heard
+            return _End(UNENDED_REASON, ())
+        return None
+
+    def find_leftover(self, path: Path) -> tuple[int, tuple[_Segment, ...]] | None:
+        """An unclosed segment whose process is gone and on which no running run depends, and the run's key."""
+        run, process = path.parent.name, path.name.removesuffix(SEGMENT_SUFFIX)
+        row = self._connection.execute(
+            "SELECT r.run_id, j.state, j.position, p.heartbeat_at FROM run AS r JOIN process AS p USING (run_id)"
+            " JOIN journal_position AS j ON j.segment = ? WHERE r.uid = ? AND p.name = ? AND j.state = 'open'"
+            " AND (r.status <> 'running' OR p.forked_from IS NOT NULL)",
+            (f"{run}/{process}", run, process),
+        ).fetchone()
+        if row is None:
+            return None
+        segment = _Segment(run, process, *row[1:])
+        return (row[0], (segment,)) if self._is_gone(segment) else None
+
+    def _segments(self, run_id: int, uid: str) -> list[_Segment]:
+        """Those whose end means that of the run: of forked children only where no other is known."""
+        rows = self._connection.execute(
+            "SELECT p.forked_from, p.name, j.state, COALESCE(j.position, 0), p.heartbeat_at FROM process AS p"
+            " LEFT JOIN journal_position AS j ON j.segment = ? || '/' || p.name WHERE p.run_id = ?",
             (uid, run_id),
         ).fetchall()
-        lost = [(name, position) for name, state, position in rows if state == "open"]
-        if lost and all(_is_gone(folder, headers, uid, name, heartbeat_at) for name, _ in lost):
-            _mark_crashed(connection, folder, run_id, uid, lost, heartbeat_at)
+        own = [row for row in rows if row[0] is None]
+        return [_Segment(uid, *row[1:]) for row in own or rows]
 
-
-def revive(connection: sqlite3.Connection, source: Source, heard_at: str, *, has_ended: bool) -> None:
-    """Note that a run was heard; one that was taken for crashed runs on."""
-    connection.execute("UPDATE run SET heartbeat_at = ? WHERE run_id = ?", (heard_at, source.run_id))
-    if has_ended or source.header.forked_from is not None:
-        return
-    revived = connection.execute(
-        "UPDATE run SET status = 'running', ended_at = NULL, exit_reason = NULL"
-        " WHERE run_id = ? AND status = 'crashed' AND exit_reason = ?",
-        (source.run_id, CRASH_REASON),
-    )
-    if revived.rowcount:
-        connection.execute(
-            "UPDATE task SET status = 'running', ended_at = NULL WHERE run_id = ? AND status = 'crashed'",
-            (source.run_id,),
-        )
-
-
-def _is_gone(
-    folder: StoreFolder, headers: dict[str, SegmentOpened], uid: str, process: str, heartbeat_at: str | None
-) -> bool:
-    key = f"{uid}/{process}"
-    header = headers.get(key)
-    if header is None:
+    def _is_gone(self, segment: _Segment) -> bool:
+        path = self._folder.segment(segment.run, segment.process)
         try:
-            header = read_header(folder.segment(uid, process))
+            header = self._headers.find(path)
+        except FileNotFoundError:  # deleted
+            return self._is_stale(segment.heartbeat_at, None)
         except (OSError, JournalError):
             return False
         if header is None:
             return False
-        headers[key] = header
-    gone = is_process_gone(header)
-    if gone is not None:
-        return gone
-    if heartbeat_at is None:
-        return False
-    return time.time() - datetime.fromisoformat(heartbeat_at).timestamp() > STALE_SECONDS
+        gone = is_process_gone(header)
+        if gone is not None:
+            return gone
+        try:
+            written_at = path.stat().st_mtime
+        except OSError:
+            written_at = None
+        return self._is_stale(segment.heartbeat_at, written_at)
+
+    def _is_stale(self, heartbeat_at: str | None, written_at: float | None) -> bool:
+        """Whether neither the process's clock nor that of the file system says that it was heard of late."""
+        heard = [] if written_at is None else [written_at]
+        if heartbeat_at is not None:
+            heartbeat = datetime.fromisoformat(heartbeat_at).timestamp()
+            if heartbeat <= self._now or not heard:  # no clock that is ahead
+                heard.append(heartbeat)
+        return bool(heard) and self._now - max(heard) > STALE_SECONDS
+
+    @cached_property
+    def _now(self) -> float:
+        """What the file system of the journal takes for now."""
+        try:
+            with tempfile.TemporaryFile(dir=self._folder.journal) as probe:
+                return os.fstat(probe.fileno()).st_mtime
+        except OSError:
+            return time.time()
 
 
-def _mark_crashed(
-    connection: sqlite3.Connection,
-    folder: StoreFolder,
-    run_id: int,
-    uid: str,
-    lost: list[tuple[str, int]],
-    heartbeat_at: str | None,
-) -> None:
-    connection.execute("BEGIN IMMEDIATE")
+def _mark_crashed(connection: sqlite3.Connection, folder: StoreFolder, watch: _Watch, run_id: int) -> None:
+    with transaction(connection):
+        end = watch.find_end(run_id)  # again, now that nobody else writes
+        if end is not None and _mark_gone(connection, folder, run_id, end.lost):
+            crash_run(connection, run_id, end.reason)
+
+
+def _mark_gone(connection: sqlite3.Connection, folder: StoreFolder, run_id: int, lost: tuple[_Segment, ...]) -> bool:
+    """Give up waiting for the rest of segments, and tell what is torn; `False` where more was written meanwhile."""
+    rests = [_rest(folder, segment) for segment in lost]
+    if any(chunk.lines for rest in rests for chunk in rest):
+        return False  # it wrote until it died; the next catch-up takes that in first
+    for segment, rest in zip(lost, rests, strict=True):
+        if rest and (torn := rest[-1].torn):
+            detail = f"the last {torn} bytes of segment {segment.process} are half an event"
+            connection.execute(
+                "INSERT INTO problem (run_id, kind, detail, recorded_at) VALUES (?, 'torn_event', ?, ?)",
+                (run_id, detail, segment.heartbeat_at),
+            )
+        connection.execute(
+            "UPDATE journal_position SET state = 'gone' WHERE segment = ?", (f"{segment.run}/{segment.process}",)
+        )
+    return True
+
+
+def _rest(folder: StoreFolder, segment: _Segment) -> list[Chunk]:
+    """What follows in a segment after its position."""
     try:
-        for process, position in lost:
-            grown, torn = _rest(folder, uid, process, position)
-            if grown:  # it wrote until it died; the next catch-up takes that in first
-                connection.execute("ROLLBACK")
-                return
-            if torn:
-                connection.execute(
-                    "INSERT INTO problem (run_id, kind, detail, recorded_at) VALUES (?, 'torn_event', ?, ?)",
-                    (run_id, f"the last {torn} bytes of segment {process} are half an event", heartbeat_at),
-                )
-            connection.execute("UPDATE journal_position SET state = 'gone' WHERE segment = ?", (f"{uid}/{process}",))
-        (status,) = connection.execute("SELECT status FROM run WHERE run_id = ?", (run_id,)).fetchone()
-        if status == "running":
-            end_run(connection, run_id, "crashed", heartbeat_at, CRASH_REASON)
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _rest(folder: StoreFolder, uid: str, process: str, position: int) -> tuple[bool, int]:
-    """Whether whole lines follow a position, and how many bytes of a torn one."""
-    try:
-        chunks = list(read_chunks(folder.segment(uid, process), position))
+        return list(read_chunks(folder.segment(segment.run, segment.process), segment.position))
     except OSError:
-        return False, 0
-    return any(chunk.lines for chunk in chunks), chunks[-1].torn
+        return []

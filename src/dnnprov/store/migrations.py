@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING
 
 from dnnprov.errors import SchemaVersionError
 from dnnprov.store.catalog import Catalog
-from dnnprov.store.schema import (
-    ACCURACY_VIEW,
-    METRIC_VIEW,
-    PREDEFINED_SETS,
-    SCHEMA_VERSION,
-    TABLES,
-    accuracy_metrics,
-)
+from dnnprov.store.schema import PREDEFINED_SETS, SCHEMA_VERSION, TABLES
+from dnnprov.store.transaction import transaction
+from dnnprov.store.views import ACCURACY_VIEW, METRIC_VIEW, accuracy_metrics
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,17 +39,12 @@ def migrate(connection: sqlite3.Connection, place: str) -> None:
     """
     if schema_version(connection) == SCHEMA_VERSION:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         found = schema_version(connection)  # another process may have been faster
         if found == 0:
             _create(connection)
         elif found != SCHEMA_VERSION:
-            raise SchemaVersionError(place, found, SCHEMA_VERSION)  # noqa: TRY301 - the transaction ends first
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+            raise SchemaVersionError(place, found, SCHEMA_VERSION)
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.store.elements import Placement
 from dnnprov.store.schema import quoted
+from dnnprov.store.views import first_parameters
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from dnnprov.store.catalog import Catalog
-    from dnnprov.store.elements import Elements, Origin, Placement
+    from dnnprov.store.catalog import Attribute, Catalog, DataSet
+    from dnnprov.store.elements import Elements, Origin
+
+_NO_VALUE = (None, None, None)
 
 
 class Parameters:
@@ -34,30 +38,41 @@ class Parameters:
 
     def fill(self, values: dict[str, Any], non_finite: dict[str, str], origin: Origin) -> None:
         """Add hyperparameters of the run as a whole."""
-        if values and not self.join(values, non_finite, origin):
-            self._elements.insert(self._catalog.data_set("iTrainingModel"), "used", values, non_finite, origin)
+        if values:
+            data_set = self._catalog.data_set("iTrainingModel")
+            placement = self._elements.place(data_set, values, non_finite, origin)
+            if not self.join(placement, origin):
+                self._elements.insert(data_set, "used", placement, origin)
 
-    def join(self, values: dict[str, Any], non_finite: dict[str, str], origin: Origin) -> bool:
+    def join(self, placement: Placement, origin: Origin, row_number: int = 0) -> bool:
         """Add values to the run's row where there is one that they agree with; whether that was so."""
         data_set = self._catalog.data_set("iTrainingModel")
         table = quoted(data_set.table)
         cursor = self._connection.execute(
-            f"SELECT * FROM {table} WHERE run_id = ? ORDER BY element_id LIMIT 1", (origin.run_id,)
+            f"SELECT p.*, a.attempt AS attempt FROM {table} AS p JOIN process AS a ON a.process_id = p.process_id"
+            f" WHERE p.element_id = {first_parameters('?')}",
+            (origin.run_id,),
         )
         found = cursor.fetchone()
         if found is None:
             return False
         row = dict(zip((column[0] for column in cursor.description), found, strict=True))
+        known = self._read(data_set, row)
         if row["task_id"] is not None and origin.task_id not in (None, row["task_id"]):
             return False
-        placement = self._elements.place(data_set, values, non_finite, origin)
-        names: dict[str, str] = json.loads(row["non_finite"]) if row["non_finite"] else {}
-        if any(_differs(column, value, row, placement, names) for column, value in placement.columns.items()):
+        if any(_differs(data_set, attribute, known, placement) for attribute in placement.attributes):
             return False
         columns = {column: value for column, value in placement.columns.items() if value is not None}
         columns["task_id"] = row["task_id"] if row["task_id"] is not None else origin.task_id
-        names.update(placement.non_finite)
+        names = {**known.non_finite, **placement.non_finite}
         columns["non_finite"] = json.dumps(names) if names else None
+        if origin.attempt < row["attempt"]:  # it was taken in later, and is what the run began with
+            columns |= {
+                "process_id": origin.process_id,
+                "sequence": origin.sequence,
+                "row_number": row_number,
+                "recorded_at": origin.recorded_at,
+            }
         settings = ", ".join(f"{quoted(column)} = ?" for column in columns)
         self._connection.execute(
             f"UPDATE {table} SET {settings} WHERE element_id = ?", (*columns.values(), row["element_id"])
@@ -65,10 +80,27 @@ class Parameters:
         self._elements.write_beyond(data_set, row["element_id"], placement)
         return True
 
+    def _read(self, data_set: DataSet, row: dict[str, Any]) -> Placement:
+        """Where the values of a row are that was written before."""
+        beyond = self._connection.execute(
+            "SELECT attribute_id, value FROM element_value WHERE data_set_id = ? AND element_id = ?",
+            (data_set.data_set_id, row["element_id"]),
+        )
+        non_finite = json.loads(row["non_finite"]) if row["non_finite"] else {}
+        return Placement(columns=row, beyond=dict(beyond.fetchall()), non_finite=non_finite)
 
-def _differs(column: str, value: Any, row: dict[str, Any], placement: Placement, names: dict[str, str]) -> bool:
+
+def _differs(data_set: DataSet, attribute: Attribute, known: Placement, placement: Placement) -> bool:
     """Whether a value is another one than the row has; a row that has none yet agrees with any."""
-    known, known_name = row.get(column), names.get(column)
-    if known is None and known_name is None:
-        return False
-    return (known, known_name) != (value, placement.non_finite.get(column))
+    before, now = (_value_in(data_set, attribute, place) for place in (known, placement))
+    return before not in (_NO_VALUE, now)
+
+
+def _value_in(data_set: DataSet, attribute: Attribute, placement: Placement) -> tuple[Any, ...]:
+    """What stands for the value of an attribute: itself, or the text beside it, or the name of what is not finite."""
+    places = (attribute, data_set.overflows.get(attribute.attribute_id))
+    values = [
+        place and (placement.columns.get(place.column) if place.column else placement.beyond.get(place.attribute_id))
+        for place in places
+    ]
+    return (*values, placement.non_finite.get(attribute.column or attribute.name))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from dnnprov.store.endings import end_attempt, end_run, go_on
+from dnnprov.store.late_plan import complete_plan
 from dnnprov.store.source import time_text
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
     from dnnprov.model import events
     from dnnprov.store.catalog import Catalog
@@ -21,15 +24,23 @@ class RunRows:
     Args:
         connection: that rows are written through.
         catalog: of names.
+        problem: called with (run_id, kind, detail, recorded_at) for what does not fit.
     """
 
-    def __init__(self, connection: sqlite3.Connection, catalog: Catalog) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, catalog: Catalog, problem: Callable[[int, str, str, str | None], None]
+    ) -> None:
         self._connection = connection
         self._catalog = catalog
+        self._problem = problem
 
     def start(self, event: events.RunStarted, source: Source) -> None:
         """A run began."""
         at = time_text(event.at)
+        if source.dataflow_id is not None and source.dataflow != event.dataflow:  # it was resumed as another's
+            self._note_change(source, event.dataflow, source.dataflow, event)
+            self._connection.execute("UPDATE task SET transformation_id = NULL WHERE run_id = ?", (source.run_id,))
+            self._connection.execute("UPDATE run SET dataflow_version_id = NULL WHERE run_id = ?", (source.run_id,))
         self._set_dataflow(source, event.dataflow, at)
         program_id = self._program(event.program)
         self._connection.execute(
@@ -38,6 +49,11 @@ class RunRows:
             " dataflow_version_id = COALESCE(dataflow_version_id, (SELECT v.dataflow_version_id"
             " FROM dataflow_version AS v WHERE v.dataflow_id = ? ORDER BY v.version DESC LIMIT 1)) WHERE run_id = ?",
             (event.name, at, event.parent, program_id, event.parent, source.dataflow_id, source.run_id),
+        )
+        self._connection.execute(  # of tasks that came before
+            "UPDATE data_transformation SET program_id = ? WHERE program_id IS NULL AND transformation_id IN"
+            " (SELECT t.transformation_id FROM task AS t WHERE t.run_id = ?)",
+            (program_id, source.run_id),
         )
         self._connection.execute(  # children that came before their parent
             "UPDATE run SET parent_run_id = ? WHERE parent_uid = ?", (source.run_id, source.header.run)
@@ -48,26 +64,21 @@ class RunRows:
         )
 
     def resume(self, event: events.RunResumed, source: Source) -> None:
-        """A later process went on with the run."""
-        self._set_dataflow(source, event.dataflow, time_text(event.at))
-        self._connection.execute(
-            "UPDATE run SET status = 'running', ended_at = NULL, exit_reason = NULL WHERE run_id = ?",
-            (source.run_id,),
-        )
+        """A later process went on with the run; its dataflow stays the one it was started with."""
+        if source.dataflow_id is None:
+            self._set_dataflow(source, event.dataflow, time_text(event.at))
+        elif source.dataflow != event.dataflow:
+            self._note_change(source, source.dataflow, event.dataflow, event)
+        if source.is_latest:
+            go_on(self._connection, source)
 
     def end(self, event: events.RunEnded, source: Source) -> None:
         """The run ended; one that a later process resumed goes on."""
         at = time_text(event.at)
-        (last_attempt,) = self._connection.execute(
-            "SELECT MAX(attempt) FROM process WHERE run_id = ?", (source.run_id,)
-        ).fetchone()
-        if source.header.attempt == last_attempt:
-            end_run(self._connection, source.run_id, event.status, at, event.reason)
-        else:  # resumed since; the segments of one run may be taken in in any order
-            self._connection.execute(
-                "UPDATE task SET status = ?, ended_at = ? WHERE process_id = ? AND status = 'running'",
-                (event.status, at, source.process_id),
-            )
+        if source.is_latest:
+            end_run(self._connection, source, event.status, at, event.reason)
+        else:
+            end_attempt(self._connection, source, event.status, at)
 
     def close(self, event: events.SegmentClosed, source: Source) -> None:
         """A process closed its segment."""
@@ -112,17 +123,14 @@ class RunRows:
                     previous = catalog.transformation(dataflow_id, item.dependency, run_id)
                     catalog.depend(dataflow_id, previous, transformation_id, run_id)
 
-    def _set_dataflow(self, source: Source, tag: str, at: str) -> None:
+    def _set_dataflow(self, source: Source, tag: str, at: str | None) -> None:
         source.dataflow_id, source.dataflow = self._catalog.dataflow(tag, at), tag
         self._connection.execute("UPDATE run SET dataflow_id = ? WHERE run_id = ?", (source.dataflow_id, source.run_id))
-        for (task_tag,) in self._connection.execute(  # of ranks that were heard before rank 0
-            "SELECT DISTINCT tag FROM task WHERE run_id = ? AND transformation_id IS NULL AND tag <> ''",
-            (source.run_id,),
-        ).fetchall():
-            self._connection.execute(
-                "UPDATE task SET transformation_id = ? WHERE run_id = ? AND tag = ? AND transformation_id IS NULL",
-                (self._catalog.transformation(source.dataflow_id, task_tag, source.run_id), source.run_id, task_tag),
-            )
+        complete_plan(self._connection, self._catalog, source)
+
+    def _note_change(self, source: Source, kept: str, other: str, event: events.Event) -> None:
+        detail = f"the run of dataflow {kept!r} was resumed as one of {other!r}; it stays one of {kept!r}"
+        self._problem(source.run_id, "dataflow_changed", detail, time_text(event.at))
 
     def _program(self, path: str | None) -> int | None:
         if path is None:
@@ -140,13 +148,3 @@ class RunRows:
             "INSERT OR IGNORE INTO run_agent SELECT ?, agent_id FROM agent WHERE kind = ? AND name = ? AND version = ?",
             (run_id, *key),
         )
-
-
-def end_run(connection: sqlite3.Connection, run_id: int, status: str, at: str | None, reason: str | None) -> None:
-    """End a run, and with the same state the tasks that nobody ended."""
-    connection.execute(
-        "UPDATE run SET status = ?, ended_at = ?, exit_reason = ? WHERE run_id = ?", (status, at, reason, run_id)
-    )
-    connection.execute(
-        "UPDATE task SET status = ?, ended_at = ? WHERE run_id = ? AND status = 'running'", (status, at, run_id)
-    )

@@ -11,14 +11,14 @@ same after a rebuild, while the integer keys may differ.
 
 from __future__ import annotations
 
-from dnnprov.model.training import ACCURACY_NAMES, SETS
+from dnnprov.model.training import SETS
 
 SCHEMA_VERSION = 1
 
 TABLES = """
 CREATE TABLE schema_version (
     version INTEGER NOT NULL,
-    archive_read INTEGER NOT NULL          -- 1 once all archived segments are in
+    archive_read INTEGER NOT NULL          -- time of the archive folder when all of it was in
 );
 
 CREATE TABLE dataflow (
@@ -59,8 +59,9 @@ CREATE TABLE attribute (
     name TEXT NOT NULL,                    -- as the user wrote it
     column_name TEXT NOT NULL,             -- where its values are
     type TEXT NOT NULL,                    -- integer | number | text | boolean
-    UNIQUE (data_set_id, name)
+    overflow_of INTEGER                    -- the attribute of this name whose values did not fit their column
 );
+CREATE UNIQUE INDEX attribute_by_name ON attribute (data_set_id, name, COALESCE(overflow_of, 0));
 CREATE TABLE data_dependency (
     data_dependency_id INTEGER PRIMARY KEY,
     dataflow_id INTEGER NOT NULL,
@@ -109,6 +110,7 @@ CREATE TABLE process (
     forked_from TEXT,
     started_at TEXT,
     ended_at TEXT,
+    heartbeat_at TEXT,                     -- when it was last heard
     UNIQUE (run_id, name)
 );
 CREATE TABLE task (
@@ -185,13 +187,14 @@ CREATE TABLE metric_series (
 CREATE TABLE metric_value (
     series_id INTEGER NOT NULL,
     step INTEGER NOT NULL,
-    repetition INTEGER NOT NULL,           -- 0, and more where a step came again
+    attempt INTEGER NOT NULL,              -- of the process that recorded it
+    repetition INTEGER NOT NULL,           -- 0, and more where one attempt recorded the step again
     epoch INTEGER,
     value,                                 -- as it came: integers stay integers
     non_finite TEXT,
     recorded_ms INTEGER,                   -- milliseconds since 1970
-    superseded INTEGER NOT NULL DEFAULT 0, -- 1 where the step came again later
-    PRIMARY KEY (series_id, step, repetition)
+    superseded INTEGER NOT NULL DEFAULT 0, -- 1 where a later attempt recorded the step again
+    PRIMARY KEY (series_id, step, attempt, repetition)
 ) WITHOUT ROWID;
 CREATE TABLE run_metric (
     run_id INTEGER NOT NULL,
@@ -240,40 +243,6 @@ CREATE TABLE journal_position (
 ) WITHOUT ROWID;
 """
 
-METRIC_VIEW = """
-CREATE VIEW metric AS
-SELECT s.run_id AS run_id, s.name AS name, v.step AS step, v.epoch AS epoch, v.value AS value,
-       v.non_finite AS non_finite, s.rank AS rank,
-       strftime('%Y-%m-%dT%H:%M:%fZ', v.recorded_ms / 1000.0, 'unixepoch') AS recorded_at
-FROM metric_series AS s JOIN metric_value AS v ON v.series_id = s.series_id
-WHERE v.superseded = 0
-"""
-
-ACCURACY_VIEW = """
-CREATE VIEW run_accuracy AS
-SELECT m.run_id AS run_id, a.source AS source, a.preference AS preference,
-       CASE a.source WHEN 'test' THEN m.last_finite ELSE m.max END AS accuracy
-FROM accuracy_metric AS a JOIN run_metric AS m ON m.level = a.level AND m.name = a.name
-WHERE m.last_finite IS NOT NULL
-"""
-
-
-def accuracy_metrics() -> list[tuple[str, str, str, int]]:
-    """Rows of `accuracy_metric`: the result on the test set first, else the best epoch, else the best batch."""
-    places = [
-        ("test", "", "test"),
-        ("epoch", "val_", "validation"),
-        ("batch", "val_", "validation"),
-        ("epoch", "", "training"),
-        ("batch", "", "training"),
-    ]
-    return [
-        (level, prefix + name, source, number * len(ACCURACY_NAMES) + index)
-        for number, (level, prefix, source) in enumerate(places)
-        for index, name in enumerate(ACCURACY_NAMES)
-    ]
-
-
 OWN_COLUMNS = {
     "element_id": "INTEGER PRIMARY KEY",
     "run_id": "INTEGER NOT NULL",
@@ -292,6 +261,7 @@ MAX_ATTRIBUTE_COLUMNS = 400
 """Attributes of one set that become columns; further ones go to `element_value`."""
 
 COLUMN_TYPES = {"integer": "INTEGER", "number": "REAL", "text": "TEXT", "boolean": "INTEGER"}
+"""As declared to SQLite, where the type of a column is advice: one of INTEGER keeps a fraction that comes as it is."""
 
 OVERVIEW_COLUMNS = (
     "run_id",
@@ -323,44 +293,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def data_set_table(table: str) -> list[str]:
+def data_set_table(table: str, data_set_id: int) -> list[str]:
     """The statements that make the table of a data set, without attributes."""
     columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in OWN_COLUMNS.items())
     return [
         f"CREATE TABLE {quoted(table)} ({columns})",
-        f"CREATE INDEX {quoted(table[:50] + ' by run')} ON {quoted(table)} (run_id)",
+        f'CREATE INDEX "data set {data_set_id} by run" ON {quoted(table)} (run_id)',
     ]
-
-
-def overview_view(parameters: list[str]) -> str:
-    """`run_overview` for the columns that `itrainingmodel` has now."""
-    taken = set(OVERVIEW_COLUMNS)
-    shown = []
-    for column in parameters:
-        name = column
-        while name in taken:
-            name = f"hyperparameter_{name}"
-        taken.add(name)
-        shown.append(f"p.{quoted(column)} AS {quoted(name)}")
-    return f"""
-CREATE VIEW run_overview AS
-SELECT r.run_id AS run_id, r.uid AS uid, d.tag AS dataflow, r.name AS name, r.status AS status,
-       r.started_at AS started_at,
-       round((julianday(COALESCE(r.ended_at, r.heartbeat_at)) - julianday(r.started_at)) * 86400.0, 3)
-           AS duration_seconds,
-       r.last_epoch AS last_epoch,
-       {"".join(part + ", " for part in shown)}
-       (SELECT a.accuracy FROM run_accuracy AS a WHERE a.run_id = r.run_id ORDER BY a.preference LIMIT 1) AS accuracy,
-       (SELECT a.source FROM run_accuracy AS a WHERE a.run_id = r.run_id ORDER BY a.preference LIMIT 1)
-           AS accuracy_source,
-       (SELECT m.last FROM run_metric AS m WHERE m.run_id = r.run_id AND m.name = 'loss' AND m.level <> 'test'
-        ORDER BY m.level DESC LIMIT 1) AS loss,
-       EXISTS (SELECT 1 FROM run_metric AS n WHERE n.run_id = r.run_id AND n.num_non_finite > 0) AS diverged
-FROM run AS r
-LEFT JOIN dataflow AS d ON d.dataflow_id = r.dataflow_id
-LEFT JOIN itrainingmodel AS p ON p.element_id =
-    (SELECT MIN(q.element_id) FROM itrainingmodel AS q WHERE q.run_id = r.run_id)
-"""
 
 
 PREDEFINED_SETS = tuple(SETS.values())

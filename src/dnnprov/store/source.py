@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from dnnprov.store.endings import state_of_new_task
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -23,6 +25,7 @@ class Source:
     Attributes:
         header: its first event.
         run_id, process_id: keys.
+        last_attempt: the latest of this rank of the run; another than the segment's where the run was resumed since.
         dataflow_id: `None` while the run's own process was not heard.
         dataflow: its tag, for messages.
     """
@@ -30,13 +33,22 @@ class Source:
     header: events.SegmentOpened
     run_id: int
     process_id: int
+    last_attempt: int
     dataflow_id: int | None
     dataflow: str
 
+    @property
+    def is_latest(self) -> bool:
+        """Whether no later process resumed the run; what the segment says about the state of the run counts."""
+        return self.header.attempt == self.last_attempt
 
-def time_text(microseconds: int) -> str:
-    """ISO 8601 UTC with Z, of microseconds since 1970."""
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+def time_text(microseconds: int) -> str | None:
+    """ISO 8601 UTC with Z, of microseconds since 1970; `None` for a time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) -> Source:
@@ -61,7 +73,10 @@ def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) ->
     (process_id,) = connection.execute(
         "SELECT process_id FROM process WHERE run_id = ? AND name = ?", (run_id, header.process)
     ).fetchone()
-    return Source(header, run_id, process_id, dataflow_id, dataflow)
+    (last_attempt,) = connection.execute(
+        "SELECT MAX(attempt) FROM process WHERE run_id = ? AND rank = ?", (run_id, header.rank)
+    ).fetchone()
+    return Source(header, run_id, process_id, last_attempt, dataflow_id, dataflow)
 
 
 def find_place(
@@ -92,13 +107,13 @@ def find_task(
     place = find_place(connection, reference, source)
     if place is None:
         return None
-    if place[0] != source.process_id:
+    sql = "SELECT task_id, transformation_id FROM task WHERE process_id = ? AND sequence = ?"
+    found = connection.execute(sql, place).fetchone()
+    if found is None and place[0] != source.process_id:
         connection.execute(  # likewise
-            "INSERT INTO task (run_id, tag, status, rank, process_id, sequence) VALUES (?, '', 'running', ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            (source.run_id, source.header.rank, *place),
+            "INSERT INTO task (run_id, tag, status, ended_at, exit_reason, rank, process_id, sequence)"
+            " VALUES (?, '', ?, ?, ?, ?, ?, ?)",
+            (source.run_id, *state_of_new_task(connection, source), source.header.rank, *place),
         )
-    found = connection.execute(
-        "SELECT task_id, transformation_id FROM task WHERE process_id = ? AND sequence = ?", place
-    ).fetchone()
+        found = connection.execute(sql, place).fetchone()
     return tuple(found) if found else None

@@ -16,30 +16,25 @@ from dnnprov.errors import (
     QueryError,
     QueryRefusedError,
     QueryTimeoutError,
-    SchemaVersionError,
     StoreError,
     StoreNotFoundError,
     StoreUnavailableError,
 )
-from dnnprov.journal.folder import StoreFolder, is_database_url, store_folder, store_place
+from dnnprov.journal.folder import is_database_url, store_folder, store_place
+from dnnprov.store.database_errors import is_about_database, is_damaged, unavailable
+from dnnprov.store.database_file import DatabaseFile
 from dnnprov.store.ingest import Ingest
-from dnnprov.store.migrations import migrate, schema_version
+from dnnprov.store.migrations import schema_version
 from dnnprov.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from dnnprov.journal.folder import StoreFolder
     from dnnprov.store.base import Parameters, Table
 
-BUSY_SECONDS = 30.0
-"""How long to wait for another process that writes."""
-
 _PROGRESS_INSTRUCTIONS = 10_000
-
-_UNWRITABLE = ("attempt to write", "unable to open", "database is locked", "disk I/O", "database or disk is full")
-"""How SQLite says that a database cannot be written here, which leaves reading."""
 
 _QUESTION = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values|explain)\b", re.IGNORECASE | re.DOTALL)
 """How SQL that asks begins: comments, then one of four words."""
@@ -50,12 +45,11 @@ _READING_ACTIONS = frozenset(
 _REFUSED_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 
 
-def open_store(place: str | os.PathLike[str] | None = None) -> SqliteStore:
-    """Open the store at a place, `DNNPROV_STORE` or `./.dnnprov`.
+def find_store(place: str | os.PathLike[str] | None = None) -> StoreFolder:
+    """The folder of the store at a place, `DNNPROV_STORE` or `./.dnnprov`.
 
     Raises:
         StoreNotFoundError: nothing was ever recorded there.
-        SchemaVersionError: its database is of another version.
         StoreError: it is a PostgreSQL URL, which this version records for but cannot read.
     """
     wanted = store_place(place)
@@ -67,7 +61,19 @@ def open_store(place: str | os.PathLike[str] | None = None) -> SqliteStore:
     folder = store_folder(wanted)
     if not folder.exists():
         raise StoreNotFoundError(wanted)
-    return SqliteStore(folder)
+    return folder
+
+
+def open_store(place: str | os.PathLike[str] | None = None) -> SqliteStore:
+    """Open the store at a place, `DNNPROV_STORE` or `./.dnnprov`.
+
+    Raises:
+        StoreNotFoundError: nothing was ever recorded there.
+        SchemaVersionError: its database is of another version.
+        StoreUnavailableError: its database is damaged, or there is none and none can be made.
+        StoreError: it is a PostgreSQL URL, which this version records for but cannot read.
+    """
+    return SqliteStore(find_store(place))
 
 
 class SqliteStore:
@@ -79,56 +85,57 @@ class SqliteStore:
 
     Raises:
         SchemaVersionError: the database is of another version.
-        StoreUnavailableError: there is no database yet and none can be made.
+        StoreUnavailableError: the database is damaged, or there is none yet and none can be made.
     """
 
     def __init__(self, folder: StoreFolder, chunk_bytes: int = 1 << 20) -> None:
         self.folder = folder
         self.place = str(folder.path)
-        self._writer: sqlite3.Connection | None = None
+        self._chunk_bytes = chunk_bytes
         self._ingest: Ingest | None = None
-        self._why_read_only: str | None = None
-        try:
-            self._writer = _connect(folder.database)
-            migrate(self._writer, self.place)
-            self._ingest = Ingest(self._writer, folder, chunk_bytes)
-        except sqlite3.OperationalError as error:
-            self._close_writer()
-            if not str(error).startswith(_UNWRITABLE):
-                raise
-            self._why_read_only = str(error)
-        except SchemaVersionError:
-            self._close_writer()
-            raise
-        self._reader = self._open_reader()
+        self._open()
 
     def catch_up(self) -> str | None:
         """Take in what the journals have; a one-line note where that was not possible."""
-        if self._ingest is None:
-            return self._as_of(self._why_read_only or "it is read-only")
         try:
-            self._ingest.catch_up()
-        except sqlite3.OperationalError as error:
-            return self._as_of(str(error))
-        return None
+            self.ingest()
+        except StoreUnavailableError as error:
+            if error.__cause__ is not None and is_damaged(error.__cause__):
+                raise
+            return self._as_of(str(error.__cause__ or self._file.why_read_only or error))
+        unreadable: list[str] = self._ingest.unreadable if self._ingest else []
+        if not unreadable:
+            return None
+        return f"answers lack what cannot be read, the first of {len(unreadable)}: {unreadable[0]}"
 
     def ingest(self) -> int:
         """Take in what the journals have; the number of new events.
 
         Raises:
-            StoreUnavailableError: the database cannot be written.
+            StoreUnavailableError: the database cannot be written, or is damaged.
+            SchemaVersionError: another one was put in its place, of another version.
         """
-        if self._ingest is None:
-            raise StoreUnavailableError(f"the database {self.folder.database} cannot be written: {self._why_read_only}")
-        try:
-            return self._ingest.catch_up()
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailableError(f"the database {self.folder.database} cannot be written: {error}") from error
+        if self.is_replaced() and not self._file.reader.in_transaction:
+            replaced = self._file
+            self._open()
+            replaced.close()
+        ingest = self._ingest
+        if ingest is None:
+            raise StoreUnavailableError(
+                f"the database {self.folder.database} cannot be written: {self._file.why_read_only}"
+            )
+        with self._told():
+            return ingest.catch_up()
+
+    def is_replaced(self) -> bool:
+        """Whether the database was deleted, or another one put in its place; the next catch-up opens what is there."""
+        return self._file.is_replaced()
 
     def read(self, sql: str, parameters: Parameters = ()) -> Table:
         """Columns and rows of our own SQL."""
-        cursor = self._reader.execute(sql, parameters)
-        return [column[0] for column in cursor.description], cursor.fetchall()
+        with self._told():
+            cursor = self._file.reader.execute(sql, parameters)
+            return [column[0] for column in cursor.description], cursor.fetchall()
 
     def read_untrusted(
         self, sql: str, parameters: Parameters = (), *, timeout_seconds: float, max_rows: int
@@ -144,13 +151,15 @@ class SqliteStore:
             raise QueryRefusedError(f"{_shown(sql)} is no question; only SELECT (or WITH ... SELECT) is answered")
         until = time.monotonic() + timeout_seconds
         refused: list[str] = []
-        reader = self._reader
+        reader = self._file.reader
         reader.set_authorizer(lambda *call: _authorize(refused, *call))
         reader.set_progress_handler(lambda: time.monotonic() > until, _PROGRESS_INSTRUCTIONS)
         try:
             cursor = reader.execute(sql, parameters)
             rows = cursor.fetchmany(max_rows + 1)
         except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+            if is_damaged(error):
+                raise unavailable(self.folder.database, error) from error
             if refused or "readonly" in str(error):
                 what = refused[0] if refused else "writing"
                 raise QueryRefusedError(f"{what} is not allowed here; only SELECT over the store's tables is") from None
@@ -167,66 +176,43 @@ class SqliteStore:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """All reads inside see one state."""
-        if self._reader.in_transaction:
+        reader = self._file.reader
+        if reader.in_transaction:
             yield
             return
-        self._reader.execute("BEGIN")
+        reader.execute("BEGIN")
         try:
             yield
         finally:
-            self._reader.execute("ROLLBACK")
+            reader.execute("ROLLBACK")
 
     def has_current_schema(self) -> bool:
         """Whether the schema is still the one this program knows."""
-        return schema_version(self._reader) == SCHEMA_VERSION
+        return schema_version(self._file.reader) == SCHEMA_VERSION
 
     def close(self) -> None:
         """Let go of the database; a second call does nothing."""
-        self._reader.close()
-        self._close_writer()
+        self._file.close()
+        self._ingest = None
 
-    def _open_reader(self) -> sqlite3.Connection:
-        database = self.folder.database
-        if not database.exists():
-            raise StoreUnavailableError(
-                f"the store {self.place!r} has no database yet and none can be made: {self._why_read_only}; "
-                "give write access or copy the folder"
-            )
-        uri = f"{database.absolute().as_uri()}?mode=ro"
+    def _open(self) -> None:
+        self._file = DatabaseFile(self.folder.database, self.place)
+        writer = self._file.writer
+        self._ingest = Ingest(writer, self.folder, self._chunk_bytes) if writer else None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Errors about the database as a whole come out as ours."""
         try:
-            reader = _open(uri)
-            found = schema_version(reader)
-        except sqlite3.OperationalError:  # WAL needs a file beside the database, which cannot be made here
-            reader = _open(uri + "&immutable=1")
-            found = schema_version(reader)
-        if found != SCHEMA_VERSION:
-            reader.close()
-            raise SchemaVersionError(self.place, found, SCHEMA_VERSION)
-        reader.execute("PRAGMA query_only = ON")
-        return reader
-
-    def _close_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._writer = self._ingest = None
+            yield
+        except sqlite3.DatabaseError as error:
+            if is_about_database(error):
+                raise unavailable(self.folder.database, error) from error
+            raise
 
     def _as_of(self, why: str) -> str:
-        (newest,) = self._reader.execute("SELECT MAX(heartbeat_at) FROM run").fetchone()
+        (newest,) = self.read("SELECT MAX(heartbeat_at) FROM run")[1][0]
         return f"the store {self.place!r} cannot be written ({why}); answers are as of {newest or 'never'}"
-
-
-def _connect(database: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")  # a cache: what a power cut takes is read from journals again
-    connection.execute("PRAGMA cache_size = -65536")
-    return connection
-
-
-def _open(uri: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-    connection.execute("PRAGMA cache_size = -65536")
-    return connection
 
 
 def _authorize(refused: list[str], action: int, first: str | None, second: str | None, *_: object) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnnprov.errors import JournalError
 from dnnprov.model.training import TRAINING_TAGS
+from dnnprov.store.endings import state_of_new_task
+from dnnprov.store.late_plan import complete_plan
 from dnnprov.store.source import find_place, find_task, time_text
 
 if TYPE_CHECKING:
@@ -35,21 +38,12 @@ class TaskRows:
             if event.tag.lower() in TRAINING_TAGS:  # the run's own row, which no event of the task names
                 parameters = self._catalog.data_set("iTrainingModel")
                 self._catalog.link(source.dataflow_id, transformation_id, parameters, "used", source.run_id)
-        self._connection.execute(
-            "INSERT INTO task (run_id, transformation_id, tag, status, started_at, rank, process_id, sequence)"
-            " VALUES (?, ?, ?, 'running', ?, ?, ?, ?) ON CONFLICT (process_id, sequence) DO UPDATE SET"
-            " transformation_id = excluded.transformation_id, tag = excluded.tag, started_at = excluded.started_at",
-            (source.run_id, transformation_id, event.tag, time_text(event.at), source.header.rank, source.process_id,
-             event.seq),
-        )  # fmt: skip
+        task_id = self._insert(event, source, transformation_id)
         self._connection.execute(
             "UPDATE data_transformation SET program_id = (SELECT r.program_id FROM run AS r WHERE r.run_id = ?)"
             " WHERE transformation_id = ? AND program_id IS NULL",
             (source.run_id, transformation_id),
         )
-        (task_id,) = self._connection.execute(
-            "SELECT task_id FROM task WHERE process_id = ? AND sequence = ?", (source.process_id, event.seq)
-        ).fetchone()
         for reference in event.after:
             before = find_task(self._connection, reference, source)
             if before is None:
@@ -57,6 +51,32 @@ class TaskRows:
             self._connection.execute("INSERT OR IGNORE INTO task_dependency VALUES (?, ?)", (task_id, before[0]))
             if source.dataflow_id is not None and transformation_id is not None and before[1] is not None:
                 self._catalog.depend(source.dataflow_id, before[1], transformation_id, source.run_id)
+
+    def _insert(self, event: events.TaskBegan, source: Source, transformation_id: int | None) -> int:
+        """The key of the task; a row that another segment's reference to it made is filled in."""
+        place, at = (source.process_id, event.seq), time_text(event.at)
+        referred = self._connection.execute(
+            "SELECT task_id, started_at FROM task WHERE process_id = ? AND sequence = ?", place
+        ).fetchone()
+        if referred is not None and referred[1] is not None:
+            raise JournalError("a task of this number is there already")
+        if referred is None:
+            status, ended_at, reason = state_of_new_task(self._connection, source)
+            if ended_at is not None and at is not None:
+                ended_at = max(ended_at, at)
+            task_id = self._connection.execute(
+                "INSERT INTO task (run_id, transformation_id, tag, status, started_at, ended_at, exit_reason, rank,"
+                " process_id, sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (source.run_id, transformation_id, event.tag, status, at, ended_at, reason, source.header.rank, *place),
+            ).lastrowid
+            return task_id or 0
+        self._connection.execute(
+            "UPDATE task SET transformation_id = ?, tag = ?, started_at = ?, rank = ? WHERE task_id = ?",
+            (transformation_id, event.tag, at, source.header.rank, referred[0]),
+        )
+        if source.dataflow_id is not None:
+            complete_plan(self._connection, self._catalog, source)
+        return int(referred[0])
 
     def end(self, event: events.TaskEnded, source: Source) -> None:
         """A task ended."""

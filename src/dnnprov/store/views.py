@@ -1,0 +1,81 @@
+"""Views of the provenance database, and the rules they follow: which values count, and which count as accuracy."""
+
+from __future__ import annotations
+
+from dnnprov.model.training import ACCURACY_NAMES
+from dnnprov.store.schema import OVERVIEW_COLUMNS, quoted
+
+METRIC_VIEW = """
+CREATE VIEW metric AS
+SELECT s.run_id AS run_id, s.name AS name, v.step AS step, v.epoch AS epoch, v.value AS value,
+       v.non_finite AS non_finite, s.rank AS rank,
+       strftime('%Y-%m-%dT%H:%M:%fZ', v.recorded_ms / 1000.0, 'unixepoch') AS recorded_at
+FROM metric_series AS s JOIN metric_value AS v ON v.series_id = s.series_id
+WHERE v.superseded = 0
+"""
+
+ACCURACY_VIEW = """
+CREATE VIEW run_accuracy AS
+SELECT m.run_id AS run_id, a.source AS source, a.preference AS preference,
+       CASE a.source WHEN 'test' THEN m.last_finite ELSE m.max END AS accuracy
+FROM accuracy_metric AS a JOIN run_metric AS m ON m.level = a.level AND m.name = a.name
+WHERE m.last_finite IS NOT NULL
+"""
+
+
+def accuracy_metrics() -> list[tuple[str, str, str, int]]:
+    """Rows of `accuracy_metric`: the result on the test set first, else the best epoch, else the best batch."""
+    places = [
+        ("test", "", "test"),
+        ("epoch", "val_", "validation"),
+        ("batch", "val_", "validation"),
+        ("epoch", "", "training"),
+        ("batch", "", "training"),
+    ]
+    return [
+        (level, prefix + name, source, number * len(ACCURACY_NAMES) + index)
+        for number, (level, prefix, source) in enumerate(places)
+        for index, name in enumerate(ACCURACY_NAMES)
+    ]
+
+
+def first_parameters(run: str) -> str:
+    """SQL for the element of iTrainingModel with the hyperparameters that a run began with.
+
+    It is the first row of the earliest attempt; later rows are those of further trainings.
+
+    Args:
+        run: the column with its run_id.
+    """
+    return f"""(SELECT q.element_id FROM itrainingmodel AS q JOIN process AS s ON s.process_id = q.process_id
+     WHERE q.run_id = {run} ORDER BY s.attempt, q.element_id LIMIT 1)"""
+
+
+def overview_view(parameters: list[str]) -> str:
+    """`run_overview` for the columns that `itrainingmodel` has now."""
+    taken = set(OVERVIEW_COLUMNS)
+    shown = []
+    for column in parameters:
+        name = column
+        while name in taken:
+            name = f"hyperparameter_{name}"
+        taken.add(name)
+        shown.append(f"p.{quoted(column)} AS {quoted(name)}")
+    return f"""
+CREATE VIEW run_overview AS
+SELECT r.run_id AS run_id, r.uid AS uid, d.tag AS dataflow, r.name AS name, r.status AS status,
+       r.started_at AS started_at,
+       round((julianday(COALESCE(r.ended_at, r.heartbeat_at)) - julianday(r.started_at)) * 86400.0, 3)
+           AS duration_seconds,
+       r.last_epoch AS last_epoch,
+       {"".join(part + ", " for part in shown)}
+       (SELECT a.accuracy FROM run_accuracy AS a WHERE a.run_id = r.run_id ORDER BY a.preference LIMIT 1) AS accuracy,
+       (SELECT a.source FROM run_accuracy AS a WHERE a.run_id = r.run_id ORDER BY a.preference LIMIT 1)
+           AS accuracy_source,
+       (SELECT m.last FROM run_metric AS m WHERE m.run_id = r.run_id AND m.name = 'loss' AND m.level <> 'test'
+        ORDER BY m.level DESC LIMIT 1) AS loss,
+       EXISTS (SELECT 1 FROM run_metric AS n WHERE n.run_id = r.run_id AND n.num_non_finite > 0) AS diverged
+FROM run AS r
+LEFT JOIN dataflow AS d ON d.dataflow_id = r.dataflow_id
+LEFT JOIN itrainingmodel AS p ON p.element_id = {first_parameters("r.run_id")}
+"""
