@@ -58,7 +58,7 @@ def small_model(learning_rate=0.5, **compile_arguments):
 
 
 def fit(model, callbacks, epochs=2, **arguments):
-    return model.fit(X, Y, batch_size=16, verbose=0, **{"epochs": epochs, "callbacks": callbacks, **arguments})
+    return model.fit(X, Y, verbose=0, **{"batch_size": 16, "epochs": epochs, "callbacks": callbacks, **arguments})
 
 
 def halve_in_third_epoch(epoch, lr):
@@ -360,8 +360,17 @@ def test_a_model_compiled_anew_between_two_fits_was_changed_by_hand(recorded):
     fit(model, [callback])
     model.compile(keras.optimizers.Adam(0.001), "sparse_categorical_crossentropy")
     fit(model, [callback])
-    changes = {event.attribute: event.new_value for event in recorded.events(HyperparameterAdapted)}
-    assert changes == {"learning_rate": 0.001, "optimizer_name": "Adam"}
+    changes = {e.attribute: (e.old_value, e.new_value) for e in recorded.events(HyperparameterAdapted)}
+    assert changes == {
+        "learning_rate": (0.5, 0.001),
+        "optimizer_name": ("SGD", "Adam"),
+        "beta_1": (None, 0.9),
+        "beta_2": (None, 0.999),
+        "epsilon": (None, 1e-7),
+        "amsgrad": (None, False),
+    }
+    assert recorded.parameters().keys().isdisjoint({"beta_1", "beta_2", "epsilon", "amsgrad"})
+    assert recorded.parameters()["momentum"] == 0.5
 
 
 def test_a_change_after_the_last_epoch_belongs_to_the_next_fit_and_keeps_its_author(recorded):
@@ -387,6 +396,105 @@ def test_a_schedule_in_the_optimizer_is_one_adaptation_an_epoch(recorded):
     ]
     assert recorded.parameters()["learning_rate"] == 0.5
     assert recorded.parameters()["learning_rate_schedule"] == "ExponentialDecay"
+
+
+EIGHT_STEPS = {"batch_size": 4}
+"""Of the 32 examples: what makes 8 steps an epoch."""
+
+
+def rates_by_epoch(recorded):
+    return [row["learning_rate"] for row in recorded.rows("oTrainingModel")]
+
+
+def test_a_schedule_that_goes_on_in_the_next_fit_is_the_technique_there_too(recorded):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 8, 0.5, staircase=True)
+    model, callback = small_model(schedule), ProvenanceCallback("net")
+    for _ in range(2):
+        fit(model, [callback], epochs=1, **EIGHT_STEPS)
+    (event,) = recorded.events(HyperparameterAdapted)
+    assert (event.epoch, event.old_value, event.new_value) == (1, 0.1, 0.05)
+    assert (event.technique, event.agent) == ("ExponentialDecay", "schedule")
+    assert rates_by_epoch(recorded) == [0.1, 0.05]
+
+
+def test_a_schedule_that_goes_on_is_known_to_another_callback_of_the_same_run(recorded):
+    model = small_model(keras.optimizers.schedules.ExponentialDecay(0.1, 8, 0.5, staircase=True))
+    with dnnprov.start_run("net"):
+        for _ in range(2):
+            fit(model, [ProvenanceCallback("net")], epochs=1, **EIGHT_STEPS)
+    assert recorded.adaptations() == [(1, "ExponentialDecay", 0.1, 0.05)]
+
+
+def test_another_schedule_between_two_fits_was_put_there_by_hand(recorded):
+    def schedule(rate):
+        return keras.optimizers.schedules.ExponentialDecay(rate, 8, 1.0, staircase=True)
+
+    model, callback = small_model(schedule(0.5)), ProvenanceCallback("net")
+    fit(model, [callback], epochs=1, **EIGHT_STEPS)
+    model.optimizer.learning_rate = schedule(0.25)
+    fit(model, [callback], epochs=1, **EIGHT_STEPS)
+    assert recorded.adaptations() == [(1, "manual", 0.5, 0.25)]
+
+
+def test_a_piecewise_schedule_shows_each_of_its_rates_where_it_trained(recorded):
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([8, 16], [0.1, 0.05, 0.01])
+    fit(small_model(schedule), [ProvenanceCallback("net")], epochs=3, **EIGHT_STEPS)
+    assert rates_by_epoch(recorded) == [0.1, 0.05, 0.01]
+    assert recorded.adaptations() == [
+        (2, "PiecewiseConstantDecay", 0.1, 0.05),
+        (3, "PiecewiseConstantDecay", 0.05, 0.01),
+    ]
+
+
+def test_a_staircase_changes_in_the_epoch_that_first_trains_with_the_new_rate(recorded):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 8, 0.5, staircase=True)
+    fit(small_model(schedule), [ProvenanceCallback("net")], epochs=2, **EIGHT_STEPS)
+    assert rates_by_epoch(recorded) == [0.1, 0.05]
+    assert recorded.adaptations() == [(2, "ExponentialDecay", 0.1, 0.05)]
+
+
+def test_rows_and_adaptations_of_a_warm_up_say_the_same(recorded):
+    schedule = keras.optimizers.schedules.CosineDecay(0.0, 24, warmup_target=0.5, warmup_steps=8)
+    fit(small_model(schedule), [ProvenanceCallback("net")], epochs=4, **EIGHT_STEPS)
+    rates = rates_by_epoch(recorded)
+    changes = recorded.adaptations()
+    assert [(epoch, new) for epoch, _, _, new in changes] == list(enumerate(rates, start=1))
+    assert [old for _, _, old, _ in changes] == [recorded.parameters()["learning_rate"], *rates[:-1]]
+
+
+def test_the_rate_of_an_optimizer_that_scales_its_loss_follows_its_schedule(recorded):
+    inner = keras.optimizers.SGD(keras.optimizers.schedules.PiecewiseConstantDecay([8], [0.1, 0.05]))
+    model = small_model(optimizer=keras.optimizers.LossScaleOptimizer(inner, initial_scale=1.0))
+    fit(model, [ProvenanceCallback("net")], **EIGHT_STEPS)
+    assert rates_by_epoch(recorded) == [0.1, 0.05]
+    assert recorded.adaptations() == [(2, "PiecewiseConstantDecay", 0.1, 0.05)]
+
+
+def test_arguments_of_a_callback_keep_their_names(recorded):
+    class Every(SetRate):
+        def __init__(self, n, m):
+            super().__init__("on_epoch_begin", 1, 0.25)
+            self.n, self.m = n, m
+
+    fit(small_model(0.5), [Every(n=3, m=4), ProvenanceCallback("net")])
+    (row,) = recorded.rows("iAdaptation")
+    assert row == {"technique": "Every", "initial_lrate": 0.5, "n": 3, "m": 4}
+
+
+def test_an_adaptation_ends_with_its_training(recorded):
+    model, callback = small_model(0.5), ProvenanceCallback("net")
+    fit(model, [callback, plateau()], epochs=3)
+    adaptation = recorded.events(TaskBegan)[1]
+    assert (adaptation.tag, recorded.events(RunEnded)) == ("Adaptation", [])
+    assert [(event.task, event.status) for event in recorded.events(TaskEnded)][1] == (adaptation.seq, "finished")
+
+
+def test_other_epochs_in_the_next_fit_are_no_adaptation(recorded):
+    model, callback = small_model(0.5), ProvenanceCallback("net")
+    fit(model, [callback], epochs=2)
+    fit(model, [callback], epochs=5, initial_epoch=2)
+    assert recorded.events(HyperparameterAdapted) == []
+    assert recorded.parameters()["num_epochs"] == 2
 
 
 def test_a_training_without_a_change_has_no_adaptation(recorded):
@@ -553,6 +661,53 @@ def fit_and_catch(model, callback):
     gc.collect()
 
 
+def test_a_run_that_is_finished_where_the_exception_is_caught_has_failed(recorded):
+    callback = ProvenanceCallback("net")
+    try:
+        fit(small_model(), [callback, Raises(ValueError("no more"))])
+    except ValueError as error:
+        print(error)
+        callback.finish()
+    assert [event.status for event in recorded.events(TaskEnded)] == ["failed"]
+    assert [event.status for event in recorded.events(RunEnded)] == ["failed"]
+
+
+def test_a_fit_whose_exception_is_kept_has_failed_when_the_next_one_begins(recorded):
+    model, callback = small_model(), ProvenanceCallback("net")
+    try:
+        fit(model, [callback, Raises(ValueError("no more"))])
+    except ValueError as error:
+        kept = error
+    fit(model, [callback])
+    callback.finish()
+    assert [event.status for event in recorded.events(TaskEnded)] == ["failed", "finished"]
+    assert [event.status for event in recorded.events(RunEnded)] == ["finished"]
+    assert kept is not None
+
+
+def test_a_run_whose_fit_failed_before_another_model_trains_has_failed(recorded):
+    callback = ProvenanceCallback("net")
+    try:
+        fit(small_model(), [callback, Raises(ValueError("no more"))])
+    except ValueError as error:
+        kept = error
+    fit(small_model(), [callback])
+    callback.finish()
+    assert [event.status for event in recorded.events(RunEnded)] == ["failed", "finished"]
+    assert kept is not None
+
+
+def test_what_is_caught_within_the_run_of_the_user_fails_the_training_alone(recorded):
+    with dnnprov.start_run("net"):
+        try:
+            fit(small_model(), [ProvenanceCallback("net"), Raises(ValueError("no more"))])
+        except ValueError as error:
+            kept = error
+    assert [event.status for event in recorded.events(TaskEnded)] == ["failed"]
+    assert [event.status for event in recorded.events(RunEnded)] == ["finished"]
+    assert kept is not None
+
+
 def test_what_a_fit_raised_and_the_script_caught_fails_the_training_and_the_run(recorded):
     callback = ProvenanceCallback("net")
     fit_and_catch(small_model(), callback)
@@ -594,14 +749,18 @@ model.compile(keras.optimizers.SGD(0.5), "mse", metrics=["mae"])
 callback = ProvenanceCallback("net")
 plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=100)
 x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
-model.fit(x, y, epochs=3, verbose=0, callbacks=[plateau, callback, Ends()])
+try:
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[plateau, callback, Ends()])
+except {caught}:
+    if {is_last}:
+        raise SystemExit(0)
 model.evaluate(x, y, verbose=0, callbacks=[callback])
 """
 
 
-def run_script(action, backend="jax"):
+def run_script(action, backend="jax", *, caught="()", is_last=False):
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT.format(action=action))],
+        [sys.executable, "-c", textwrap.dedent(SCRIPT.format(action=action, caught=caught, is_last=is_last))],
         env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
@@ -623,6 +782,21 @@ def test_a_script_that_ends_ends_the_run_as_it_does(recorded, action, status, re
     (end,) = recorded.events(RunEnded)
     assert (end.status, end.reason) == (status, reason)
     assert recorded.events(TaskEnded)[0].status == status
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_script_that_catches_what_a_fit_raised_and_ends_has_a_failed_run(recorded, is_last):
+    run_script("raise ValueError('no more')", caught="ValueError", is_last=is_last)
+    (end,) = recorded.events(RunEnded)
+    assert (end.status, "left before its end" in end.reason) == ("failed", True)
+    assert [event.status for event in recorded.events(TaskEnded)] == ["failed", "finished"][: 2 - is_last]
+
+
+def test_a_script_that_exits_within_a_fit_has_a_failed_run(recorded):
+    assert run_script("raise SystemExit(3)").returncode == 3
+    (end,) = recorded.events(RunEnded)
+    assert (end.status, "left before its end" in end.reason) == ("failed", True)
+    assert [event.status for event in recorded.events(TaskEnded)] == ["failed"]
 
 
 def test_the_torch_backend_is_recorded_the_same(recorded):
@@ -695,6 +869,8 @@ def test_without_probes_every_change_is_still_seen(recorded, monkeypatch):
 def test_a_wrong_argument_raises_before_training():
     with pytest.raises(UsageError, match="expected text such as 'alexnet'"):
         ProvenanceCallback(None)
+    with pytest.raises(UsageError, match="after='Filters' is a str; expected a task"):
+        ProvenanceCallback("net", after="Filters")
 
 
 def test_without_keras_the_import_names_what_to_install(monkeypatch):

@@ -10,7 +10,8 @@ import pytest
 import dnnprov
 from dnnprov.errors import UsageError
 from dnnprov.integrations.run_choice import RunChoice
-from dnnprov.integrations.training_steps import BY_HAND, Technique, TrainingSteps, flat
+from dnnprov.integrations.technique import BY_HAND, Technique
+from dnnprov.integrations.training_steps import TrainingSteps, flat
 from dnnprov.model.events import (
     ElementsRecorded,
     HyperparameterAdapted,
@@ -223,12 +224,37 @@ def test_a_disabled_recorder_costs_nothing_and_records_nothing(store, monkeypatc
         ({"dataflow": 3}, "dataflow=3 is no tag"),
         ({"dataflow": "net", "params": [1]}, "expected a dict"),
         ({"dataflow": "net", "name": 1}, "expected text"),
+        ({"dataflow": "net", "tags": 3}, "tags=3 is a int; expected a dict or a list of labels"),
+        ({"dataflow": "net", "store": 3}, "store=3 is a int; expected a folder"),
         ({"dataflow": "net", "run": "uid"}, "what dnnprov.start_run returned"),
     ],
 )
 def test_misuse_raises_before_training(arguments, message):
     with pytest.raises(UsageError, match=message):
         RunChoice(**arguments)
+
+
+@pytest.mark.parametrize("after", ["Filters", 3, ["Filters"]])
+def test_what_is_no_task_raises_before_training(after):
+    with pytest.raises(UsageError, match="expected a task of a run, or a list of tasks"):
+        TrainingSteps(RunChoice("net"), after)
+
+
+def test_a_test_that_never_ended_has_failed(steps, recorded):
+    train(steps, [0.1])
+    steps.begin_testing()
+    steps.finish()
+    assert [event.status for event in recorded.events(TaskEnded)] == ["finished", "failed"]
+
+
+def test_what_is_for_the_first_training_only_is_not_compared_later(steps, recorded):
+    network = Network()
+    for number in (2, 5):
+        steps.begin_training({"momentum": 0.5}, network, first_only={"num_epochs": number})
+        steps.begin_epoch(1)
+        steps.end_training()
+    assert recorded.parameters() == {"momentum": 0.5, "num_epochs": 2}
+    assert recorded.events(HyperparameterAdapted) == []
 
 
 def test_metrics_of_a_tree_get_a_name_each():

@@ -14,7 +14,12 @@ import keras
 
 from dnnprov.capture.task import end_of_block
 from dnnprov.integrations.keras_checkpoints import CheckpointWatch
-from dnnprov.integrations.keras_hyperparameters import hyperparameters, learning_rates, rate_schedule
+from dnnprov.integrations.keras_hyperparameters import (
+    hyperparameters,
+    learning_rates,
+    rate_schedule,
+    trained_rates,
+)
 from dnnprov.integrations.keras_layers import layer_rows
 from dnnprov.integrations.keras_probes import (
     batch_callbacks,
@@ -25,7 +30,8 @@ from dnnprov.integrations.keras_probes import (
 )
 from dnnprov.integrations.keras_techniques import technique_in_epoch, technique_of_callback, technique_of_schedule
 from dnnprov.integrations.run_choice import RunChoice, in_another_thread
-from dnnprov.integrations.training_steps import BY_HAND, TrainingSteps
+from dnnprov.integrations.technique import BY_HAND
+from dnnprov.integrations.training_steps import TrainingSteps
 
 if TYPE_CHECKING:
     import os
@@ -34,11 +40,14 @@ if TYPE_CHECKING:
 
     from dnnprov.capture.run import Run
     from dnnprov.capture.task import Task
-    from dnnprov.integrations.training_steps import Technique
+    from dnnprov.integrations.technique import Technique
     from dnnprov.model.events import RunStatus
 
 Parameters = ParamSpec("Parameters")
 Callback = TypeVar("Callback", bound="ProvenanceCallback")
+
+_schedules: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+"""Optimizer -> the schedule in it when it last trained."""
 
 
 def _guarded(
@@ -65,7 +74,8 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
     run of the callback's own. That begins with the first `fit` or `evaluate` and lasts as long as the callback, so that
     an `evaluate` later on belongs to it; a `fit` of another model begins another run. To finish it earlier: `finish()`,
     or `with` around it. What ends the process ends it, an uncaught exception as `failed` with its message. Where the
-    script catches what `fit` raised, the Training task is `failed`, and so is the run unless it trains again.
+    script catches what `fit` raised, or exits within it, the Training task is `failed`, and so is the run unless it
+    trains again.
 
     **Files.** What ModelCheckpoint writes is recorded; after `model.save(path)` say `add_file(path)`.
 
@@ -99,14 +109,13 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
         tags: Mapping[str, str] | Iterable[str] | None = None,
         store: str | os.PathLike[str] | None = None,
         run: Run | None = None,
-        after: Task | list[Task] | None = None,
+        after: Task | Iterable[Task] | None = None,
     ) -> None:
         super().__init__()
         self._steps = TrainingSteps(RunChoice(dataflow, params, name, tags, store, run), after)
         self._checkpoints = CheckpointWatch()
         self._fit_list: weakref.ref[Any] | None = None
         self._initial_rate: Any = None
-        self._schedule: Any = None
         self._epoch_rates: dict[str, Any] = {}
         self._is_begun_by_probe = False
         self._is_tied = False
@@ -200,7 +209,7 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def behind_callback(self, callback: Any, hook: str, epoch: int | None, logs: dict[str, Any]) -> None:
         """A probe tells: this callback has just run this hook."""
         ended = epoch if hook == "on_epoch_end" else None
-        if self._schedule is None:
+        if self._schedule() is None:
             self._steps.see(self._rates(), lambda: technique_of_callback(callback, self._initial_rate, ended, logs))
         if ended is not None:
             for path in self._checkpoints.changed(callback):
@@ -210,15 +219,16 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Begin a Training task; a value that cannot be read costs that value, not the task."""
         self._tie()
         model, callback_list, parameters = self.model, find_callback_list(self), {}
-        self._schedule = self._initial_rate = None
+        self._initial_rate, first_only = None, {}
+        if (epochs := (self.params or {}).get("epochs")) is not None:
+            first_only["num_epochs"] = epochs
         with self._steps.guarded("keras hyperparameters"):
-            parameters = hyperparameters(model, self.params or {}, find_batch_size())
+            parameters = hyperparameters(model, find_batch_size())
         with self._steps.guarded("keras learning rate"):
-            self._schedule = rate_schedule(model.optimizer)
-            rates = learning_rates(model.optimizer)
+            rates = self._rates()
             self._initial_rate = next(iter(rates.values()))
-            parameters.update(rates)
-        self._steps.begin_training(parameters, model, functools.partial(layer_rows, model))
+            (first_only if self._goes_on_with_schedule() else parameters).update(rates)
+        self._steps.begin_training(parameters, model, functools.partial(layer_rows, model), first_only)
         self._fit_list = None
         if callback_list is not None:
             self._fit_list = weakref.ref(callback_list)
@@ -227,21 +237,32 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _begin_epoch(self, epoch: int) -> None:
         self._steps.begin_epoch(epoch + 1)
-        self._steps.see(self._rates(), self._technique_between_epochs)
+        if self._schedule() is None:
+            self._steps.see(self._rates(), lambda: BY_HAND)
 
     def _close_epoch(self) -> None:
-        self._epoch_rates = self._rates()
-        if self._schedule is None:
-            self._steps.see(self._epoch_rates, self._technique_in_epoch)
+        """The epoch's row and the adaptation say the same rate: the one that its last step trained with."""
+        self._epoch_rates = trained_rates(self.model.optimizer)
+        self._steps.see(self._epoch_rates, self._technique_in_epoch)
         self._steps.close_epoch()
 
     def _rates(self) -> dict[str, Any]:
         return learning_rates(self.model.optimizer)
 
-    def _technique_between_epochs(self) -> Technique:
-        return BY_HAND if self._schedule is None else technique_of_schedule(self._schedule)
+    def _schedule(self) -> Any | None:
+        return rate_schedule(self.model.optimizer)
+
+    def _goes_on_with_schedule(self) -> bool:
+        """Whether the optimizer trained with the schedule before that it has now: then that changed the rate since."""
+        schedule, before = self._schedule(), _schedules.pop(self.model.optimizer, None)
+        if schedule is None:
+            return False
+        _schedules[self.model.optimizer] = weakref.ref(schedule)
+        return before is not None and before() is schedule
 
     def _technique_in_epoch(self) -> Technique:
+        if (schedule := self._schedule()) is not None:
+            return technique_of_schedule(schedule)
         return technique_in_epoch(batch_callbacks(self._callback_list()), self._initial_rate)
 
     def _callback_list(self) -> Any | None:

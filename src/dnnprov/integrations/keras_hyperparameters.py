@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from dnnprov.integrations.keras_layers import all_layers
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 RENAMED = {"weight_decay": "decay"}
 """Name in an optimizer's configuration -> attribute of iTrainingModel."""
 
 
-def hyperparameters(model: Any, params: Mapping[str, Any], batch_size: int | None) -> dict[str, Any]:
-    """What the training begins with, without the learning rate.
+def hyperparameters(model: Any, batch_size: int | None) -> dict[str, Any]:
+    """What the training begins with, without the learning rate and the number of epochs.
 
     Args:
         model: compiled.
-        params: of the callbacks: `epochs`, `steps`.
         batch_size: where it is known.
     """
     layers = all_layers(model)
     found = {
         "optimizer_name": type(inner_optimizer(model.optimizer)).__name__,
-        "num_epochs": params.get("epochs"),
         "batch_size": batch_size,
         "num_layers": len(layers),
         "num_parameters": model.count_params() if model.built else None,
@@ -47,6 +42,16 @@ def learning_rates(optimizer: Any) -> dict[str, Any]:
     if inner is None:
         return {"learning_rate": _read(optimizer.learning_rate)}
     return {f"learning_rate_{one.name}": _read(one.learning_rate) for one in inner}
+
+
+def trained_rates(optimizer: Any) -> dict[str, Any]:
+    """The rate that the last step trained with; `learning_rates` has the one that the next step will."""
+    schedule, inner = rate_schedule(optimizer), inner_optimizer(optimizer)
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return learning_rates(optimizer)
+    # The public `iterations` counts whole updates where gradients are accumulated; Keras asks its schedule with this.
+    step = int(keras.ops.convert_to_numpy(inner._iterations.value))  # noqa: SLF001
+    return {"learning_rate": _read(schedule(max(step - 1, 0)))}
 
 
 def rate_schedule(optimizer: Any) -> Any | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import keras
 
-from dnnprov.integrations.training_steps import BY_HAND, Technique
+from dnnprov.integrations.technique import BY_HAND, Technique
 from dnnprov.model.values import shortest_float
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INITIAL_RATE = "initial_lrate"
 PAPER_NAMES = {"drop": "drop_n", "n": "epochs_drop", "m": "drop_n", "initial_learning_rate": INITIAL_RATE}
-"""How people call a schedule's constants -> attribute of iAdaptation."""
+"""How people call the constants of a schedule function -> attribute of iAdaptation."""
 
 
 def technique_of_callback(callback: Any, initial_rate: Any, epoch: int | None, logs: Mapping[str, Any]) -> Technique:
@@ -49,8 +49,9 @@ def technique_of_schedule(schedule: Any) -> Technique:
     """The technique that a schedule inside the optimizer is; `schedule` is a LearningRateSchedule or a callable."""
     if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return Technique(_function_name(schedule), {"schedule": _function_name(schedule)}, "schedule")
-    config = {name: value for name, value in schedule.get_config().items() if name != "name" and value is not None}
-    parameters = {PAPER_NAMES.get(name, name): value for name, value in config.items()}
+    parameters = {name: value for name, value in schedule.get_config().items() if name != "name" and value is not None}
+    if "initial_learning_rate" in parameters:
+        parameters = {INITIAL_RATE: parameters.pop("initial_learning_rate"), **parameters}
     return Technique(type(schedule).__name__, parameters, "schedule", "follows the steps of the optimizer")
 
 
@@ -85,11 +86,7 @@ def _arguments(callback: Any) -> dict[str, Any]:
     held = {name: getattr(callback, name, None) for name in names}
     if _is_number(minimum := held.get("min_delta")):
         held["min_delta"] = abs(minimum)  # Keras gives it the sign of the direction when it first compares
-    return {
-        PAPER_NAMES.get(name, name): value
-        for name, value in held.items()
-        if isinstance(value, bool | int | float | str)
-    }
+    return {name: value for name, value in held.items() if isinstance(value, bool | int | float | str)}
 
 
 def _schedule_parameters(schedule: Callable[..., Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable, Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.run import Run, active_run
@@ -16,8 +18,7 @@ from dnnprov.capture.start import start_run
 from dnnprov.errors import UsageError
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
     from dnnprov.model.events import RunStatus
 
@@ -46,17 +47,16 @@ class RunChoice:
         params: Mapping[str, Any] | None = None,
         name: str | None = None,
         tags: Mapping[str, str] | Iterable[str] | None = None,
-        store: str | os.PathLike[str] | None = None,
+        store: str | PathLike[str] | None = None,
         run: Run | None = None,
     ) -> None:
         if not isinstance(dataflow, str) or not dataflow:
             raise UsageError(f"dataflow={dataflow!r} is no tag; expected text such as 'alexnet'")
-        if not isinstance(params, dict | None):
-            raise UsageError(f"params={params!r} is a {type(params).__name__}; expected a dict of hyperparameters")
-        if not isinstance(name, str | None):
-            raise UsageError(f"name={name!r} is a {type(name).__name__}; expected text")
-        if not isinstance(run, Run | None):
-            raise UsageError(f"run={run!r} is a {type(run).__name__}; expected what dnnprov.start_run returned")
+        check_type("params", params, Mapping | None, "a dict of hyperparameters")
+        check_type("name", name, str | None, "text")
+        check_type("tags", tags, Iterable | None, "a dict or a list of labels")
+        check_type("store", store, str | PathLike | None, "a folder or a postgresql:// URL")
+        check_type("run", run, Run | None, "what dnnprov.start_run returned")
         self._dataflow, self._params, self._name, self._tags, self._store = dataflow, params, name, tags, store
         self._given = run
         self._model: weakref.ref[Any] | None = None
@@ -64,16 +64,21 @@ class RunChoice:
         self._stated_in: Run | None = None
         self.run: Run | None = run
 
-    def at_training(self, model: object) -> Run:
-        """The run for a training that begins now; a run of our own for another model is finished before."""
+    def at_training(self, model: object, ending: tuple[RunStatus, str | None] = ("finished", None)) -> Run:
+        """The run for a training that begins now.
+
+        Args:
+            model: that trains; a run of our own for another one is finished before.
+            ending: how that one ended, and why.
+        """
         run = self._given or active_run()
         if run is not None:
-            return self._adopt(run)
+            return self._adopt(run, ending)
         is_same_model = self._model is None or self._model() is model
         if self._is_own and self.run is not None and self.run.status == "running" and is_same_model:
             self._remember(model)
             return self.run
-        self.finish("finished", None)
+        self.finish(*ending)
         self._remember(model)
         return self._start()
 
@@ -89,9 +94,9 @@ class RunChoice:
         if self._is_own and self.run is not None:
             self.run.finish(status, reason)
 
-    def _adopt(self, run: Run) -> Run:
+    def _adopt(self, run: Run, ending: tuple[RunStatus, str | None] = ("finished", None)) -> Run:
         if run is not self.run:
-            self.finish("finished", None)
+            self.finish(*ending)
         self.run, self._is_own = run, False
         if self._params and self._stated_in is not run:  # once a run: what adapts them later must not be undone
             self._stated_in = run
@@ -105,6 +110,12 @@ class RunChoice:
 
     def _remember(self, model: object) -> None:
         self._model = None if model is None else weakref.ref(model)
+
+
+def check_type(name: str, value: object, kind: Any, expected: str) -> None:
+    """Raise UsageError where an argument is none of the types that can be meant."""
+    if not isinstance(value, kind):
+        raise UsageError(f"{name}={value!r} is a {type(value).__name__}; expected {expected}")
 
 
 def in_another_thread(job: Callable[[], None]) -> None:

@@ -10,51 +10,34 @@ waits for the next epoch to begin, if need be in the next training; what no epoc
 
 from __future__ import annotations
 
+import atexit
+import sys
 import time
 import warnings
 import weakref
+from collections.abc import Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.adaptation import MANUAL, Change
-from dnnprov.integrations.run_choice import RunChoice, in_another_thread
+from dnnprov.capture.adaptation import Change
+from dnnprov.capture.task import Task
+from dnnprov.integrations.run_choice import RunChoice, check_type, in_another_thread
+from dnnprov.integrations.technique import BY_HAND
 from dnnprov.model.events import ProblemRecorded
-from dnnprov.model.values import plain_value, utc_text
+from dnnprov.model.values import plain_value, same_value, utc_text
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
     from dnnprov.capture.run import Run
-    from dnnprov.capture.task import Task
+    from dnnprov.integrations.technique import Technique
     from dnnprov.model.events import RunStatus
     from dnnprov.model.values import Scalar
 
 ABANDONED = "the training was left before its end, by an exception or an interrupt"
-
-
-@dataclass(frozen=True)
-class Technique:
-    """Who or what changed a value of the optimizer.
-
-    Attributes:
-        name: class of the callback or schedule; `manual` for a change by hand.
-        parameters: of the technique, for iAdaptation: `{"patience": 3, "factor": 0.5}`.
-        agent: what kind of agent: `callback`, `schedule`, `person`.
-        reason: why, in words.
-        triggered_by: metric and value that led to it: `val_loss=0.31`.
-    """
-
-    name: str = MANUAL
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    agent: str = "person"
-    reason: str | None = None
-    triggered_by: str | None = None
-
-
-BY_HAND = Technique()
 
 
 @dataclass
@@ -73,6 +56,7 @@ class _Memory:
 
 
 _memories: weakref.WeakKeyDictionary[Run, _Memory] = weakref.WeakKeyDictionary()
+_begun: weakref.WeakSet[TrainingSteps] = weakref.WeakSet()
 
 
 class TrainingSteps:
@@ -83,11 +67,14 @@ class TrainingSteps:
     Args:
         choice: the run to record into, or how to start one.
         after: tasks whose results a training uses: `Filters`.
+
+    Raises:
+        UsageError: `after` is neither a task nor several.
     """
 
-    def __init__(self, choice: RunChoice, after: Task | list[Task] | None = None) -> None:
+    def __init__(self, choice: RunChoice, after: Task | Iterable[Task] | None = None) -> None:
         self.choice = choice
-        self._after = after
+        self._after = _tasks(after)
         self._training: Task | None = None
         self._testing: Task | None = None
         self._epoch: int | None = None
@@ -118,23 +105,31 @@ class TrainingSteps:
                 self._note_early_failure(f"{where}: {type(error).__name__}: {error}")
 
     def begin_training(
-        self, parameters: Mapping[str, Any], model: object = None, layers: Callable[[], list[Mapping[str, Any]]] = list
+        self,
+        parameters: Mapping[str, Any],
+        model: object = None,
+        layers: Callable[[], list[Mapping[str, Any]]] = list,
+        first_only: Mapping[str, Any] | None = None,
     ) -> None:
-        """Begin a Training task with the hyperparameters that the framework holds.
+        """Begin a Training task with the hyperparameters that the framework holds; one not ended was left.
 
         Args:
             parameters: name -> value. In the first training of a run they complete its row of iTrainingModel; in a
-                later one a value that differs from the last seen was changed by hand.
+                later one a value that differs from the last seen, or was not there before, was changed by hand.
             model: what trains; another one starts another run, where the run is our own.
             layers: reads the rows of iLayers, in order; called once for each model of a run.
+            first_only: more of them for the row, which in a later training are not compared: they are not the
+                model's, as the number of epochs, or `see` tells who changed them.
         """
-        run = self.choice.at_training(model)
+        self._abandon_training()
+        run = self.choice.at_training(model, self._ending())
         self._tell_early_failures(run)
         memory = self._memory(run)
         self._epoch, self._is_abandoned = None, False
         self._training = run.task("Training", after=self._after)
-        run.fill_params({name: value for name, value in parameters.items() if name not in memory.values})
-        self._compare(memory, parameters, lambda: BY_HAND)
+        run.expect_end(self._training, "failed", ABANDONED)
+        _begun.add(self)
+        self._take(run, memory, parameters, first_only or {})
         if model is not None and model not in memory.models:
             memory.models.add(model)
             with self.guarded("reading the layers"):
@@ -191,6 +186,7 @@ class TrainingSteps:
         """Begin a Testing task, after the last training of the run."""
         run = self.choice.at_testing()
         self._testing = run.task("Testing", after=self._training or run.training or self._after)
+        run.expect_end(self._testing, "failed", "the test was left before its end, by an exception or an interrupt")
 
     def end_testing(self, metrics: Mapping[str, Any]) -> None:
         """Record the result on the whole test set, and end the task."""
@@ -220,10 +216,20 @@ class TrainingSteps:
             weakref.finalize(owner, in_another_thread, lambda: self._abandon(training)).atexit = False
 
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
-        """Finish the run where it is our own; one whose last training was abandoned has failed."""
+        """Finish the run where it is our own; one whose last training was left before its end has failed."""
         if status is None:
-            status, reason = ("failed", ABANDONED) if self._is_abandoned else ("finished", reason)
+            self._abandon_training()
+            status, own_reason = self._ending()
+            reason = own_reason or reason
         self.choice.finish(status, reason)
+
+    def finish_if_left(self) -> None:
+        """The process ends: finish the run where its last training never came to its end."""
+        if self.is_training or self._is_abandoned:
+            self.finish()
+
+    def _ending(self) -> tuple[RunStatus, str | None]:
+        return ("failed", ABANDONED) if self._is_abandoned else ("finished", None)
 
     def _note_early_failure(self, detail: str) -> None:
         """Say a failure before there is a run, and keep it for the run's journal."""
@@ -236,6 +242,10 @@ class TrainingSteps:
         for detail in failures:
             run.recorder.append(ProblemRecorded(kind="capture_failure", detail=detail))
 
+    def _abandon_training(self) -> None:
+        if self._training is not None:
+            self._abandon(self._training)
+
     def _abandon(self, training: Task) -> None:
         if training.status == "running" and not training.run.is_elsewhere():
             training.end("failed", ABANDONED)
@@ -244,12 +254,22 @@ class TrainingSteps:
     def _memory(self, run: Run) -> _Memory:
         return _memories.setdefault(run, _Memory())
 
+    def _take(self, run: Run, memory: _Memory, parameters: Mapping[str, Any], first_only: Mapping[str, Any]) -> None:
+        """Take what a training begins with: the first fills the run's row, a later one may only differ from it."""
+        is_first = not memory.values
+        if is_first:
+            run.fill_params({**parameters, **first_only})
+        for name, value in {**parameters, **first_only}.items():
+            is_new = not is_first and name in parameters  # came with another optimizer
+            memory.values.setdefault(name, None if is_new else plain_value(value))
+        self._compare(memory, parameters, lambda: BY_HAND)
+
     def _compare(self, memory: _Memory, values: Mapping[str, Any], technique: Callable[[], Technique]) -> None:
         for name, value in values.items():
             new_value = plain_value(value)
             old_value = memory.values.get(name, new_value)
             memory.values[name] = new_value
-            if not _same(old_value, new_value):
+            if not same_value(old_value, new_value):
                 if self._epoch is None:
                     memory.waiting.append((name, old_value, new_value, technique()))
                 else:
@@ -272,6 +292,27 @@ class TrainingSteps:
         self.run.adapt(change, self._training)
 
 
+def _tasks(after: object) -> list[Task]:
+    """The task or tasks given as `after`."""
+    if after is None or isinstance(after, Task):
+        return [] if after is None else [after]
+    given: list[Any] = list(after) if isinstance(after, Iterable) and not isinstance(after, str) else [after]
+    for one in given:
+        check_type("after", one, Task, "a task of a run, or a list of tasks")
+    return given
+
+
+def _finish_left() -> None:
+    """At exit: own runs whose training was left and nobody finished; an uncaught exception tells more, by itself."""
+    if getattr(sys, "last_value", None) is None:
+        for steps in list(_begun):
+            with steps.guarded("the end of the process"):
+                steps.finish_if_left()
+
+
+atexit.register(_finish_left)  # runs before the one of capture.start, which is imported before this and so registered
+
+
 def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Metrics of a tree of mappings under one name each.
 
@@ -286,7 +327,3 @@ def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{name}"] = value
     return found
-
-
-def _same(one: Scalar, other: Scalar) -> bool:
-    return one == other or (one != one and other != other)  # noqa: PLR0124 - NaN is the same as NaN here
