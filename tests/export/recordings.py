@@ -3,11 +3,38 @@
 import shutil
 from pathlib import Path
 
-from prov.model import ProvDocument
+from prov.model import ProvActivity, ProvDocument, ProvGeneration, ProvUsage
 
 import dnnprov
 from dnnprov.export.formats import export_run
 from dnnprov.export.run_reader import read_run
+
+
+def record_two_techniques(store, epochs=40):
+    """A training that a schedule adapts at epochs 11, 21 and 31 and a plateau at 15 and 25, in turns."""
+    learning_rate = 0.1
+    with dnnprov.start_run("alexnet", params={"learning_rate": learning_rate}, store=store) as run:
+        with run.task("Training") as training:
+            for epoch in range(1, epochs + 1):
+                technique, told = None, {}
+                if epoch in (11, 21, 31):
+                    technique = "LearningRateScheduler"
+                elif epoch in (15, 25):
+                    technique, told = "ReduceLROnPlateau", {"triggered_by": f"val_loss={1 / epoch}", "reason": "flat"}
+                if technique:
+                    change = dnnprov.Change(
+                        "learning_rate",
+                        learning_rate,
+                        learning_rate / 2,
+                        epoch=epoch,
+                        technique=technique,
+                        agent="callback",
+                        **told,
+                    )
+                    run.adapt(change, training)
+                    learning_rate /= 2
+                training.log(epoch=epoch, loss=1 / epoch)
+    return run
 
 
 def record_paper_run(store, epochs=6, adapt_at=(3, 5), **options):
@@ -44,8 +71,10 @@ def record_paper_run(store, epochs=6, adapt_at=(3, 5), **options):
 
 
 def document(store, run="latest", format_name="json"):
-    """The document of a run, read back from what was exported."""
-    return ProvDocument.deserialize(content=exported(store, format_name, run).decode(), format=format_name)
+    """The document of a run, read back from what was exported; no time in it lies outside its activity."""
+    prov = ProvDocument.deserialize(content=exported(store, format_name, run).decode(), format=format_name)
+    assert times_outside(prov) == []
+    return prov
 
 
 def exported(store, format_name, run="latest", **options):
@@ -76,6 +105,21 @@ def write_segments(store, contents):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(b"".join(lines))
     return store
+
+
+def times_outside(prov):
+    """The generations and usages with a time before the start or after the end that their activity states."""
+    activities = {str(activity.identifier): activity for activity in prov.get_records(ProvActivity)}
+    found = []
+    for relation in prov.get_records((ProvGeneration, ProvUsage)):
+        first, second, at = (value for _, value in relation.formal_attributes[:3])
+        activity = activities.get(str(second if isinstance(relation, ProvGeneration) else first))
+        if at is None or activity is None:
+            continue
+        start, end = activity.get_startTime(), activity.get_endTime()
+        if (start and at < start) or (end and at > end):
+            found.append((str(first), str(second), at, start, end))
+    return found
 
 
 def statements(prov, relation):

@@ -5,7 +5,16 @@ import pytest
 import dnnprov
 from dnnprov.export.folding import folded
 from dnnprov.export.prov_document import prov_document
-from export.recordings import attributes, facts_of, labels, named, record_paper_run
+from export.recordings import (
+    attributes,
+    facts_of,
+    labels,
+    named,
+    record_paper_run,
+    record_two_techniques,
+    statements,
+    times_outside,
+)
 from prov_constraints import check
 
 
@@ -52,6 +61,72 @@ def test_many_changes_between_two_epochs_are_one_from_the_first_to_the_last_valu
             training.log(epoch=2, loss=0.5)
     change = folded(facts_of(store)).timelines[0].steps[1]
     assert (change.values["old_value"], change.values["new_value"], change.num_rows) == (8.0, -1.0, 9)
+
+
+def test_adaptations_of_two_techniques_stay_with_the_one_that_made_them(store):
+    record_two_techniques(store)
+    short = folded(facts_of(store))
+    assert steps(short) == ["epochs 1-10", "2 adaptations", "2 adaptations", "epochs 11-30", 31, "epochs 31-40"]
+    prov = prov_document(short)
+    assert (check(prov), times_outside(prov)) == ([], [])
+    agents = dict(statements(prov, "Association"))
+    makers = {}
+    for effect, activity in statements(prov, "Generation"):
+        if effect in agents or labels(prov)[activity] == "Adaptation":
+            makers.setdefault(agents[activity], []).append(labels(prov)[effect])
+    assert sorted((agent, len(made)) for agent, made in makers.items()) == [
+        ("adapting.LearningRateScheduler", 2),
+        ("adapting.ReduceLROnPlateau", 1),
+    ]
+    of_schedule, of_plateau = (step.values for step in short.timelines[0].steps[1:3])
+    assert (of_schedule["technique"], of_plateau["technique"]) == ("LearningRateScheduler", "ReduceLROnPlateau")
+    assert "triggered_by" not in of_schedule
+    assert (of_plateau["reason"], "triggered_by" in of_plateau) == ("flat", False)
+
+
+def test_a_change_that_another_technique_had_a_part_in_is_not_told_from_its_beginning(store):
+    record_two_techniques(store)
+    of_schedule = folded(facts_of(store)).timelines[0].steps[1]
+    assert (of_schedule.values["new_value"], "old_value" in of_schedule.values) == (0.1 / 8, False)
+
+
+def test_techniques_of_folded_tasks_are_not_told_as_one_and_keep_their_agents(store):
+    with dnnprov.start_run("folds", store=store, params={"learning_rate": 0.4}) as run:
+        for _ in range(8):
+            with run.task("Training") as training:
+                training.log(epoch=1, loss=1.0)
+                for rate, technique in ((0.4, "Halved"), (0.2, "Plateau")):
+                    run.adapt(
+                        dnnprov.Change("learning_rate", rate, rate / 2, epoch=2, technique=technique, agent="callback"),
+                        training,
+                    )
+                training.log(epoch=2, loss=0.5)
+    short = folded(facts_of(store))
+    changes = [step for step in short.timelines[0].steps if step.table == "oadaptation"]
+    assert [(change.num_rows, "technique" in change.values) for change in changes] == [(16, False)]
+    associated = {cause for effect, cause in named(prov_document(short), "Association") if "Adaptation" in effect}
+    assert associated == {"Halved", "Plateau"}
+
+
+def test_a_file_that_is_written_again_and_again_is_one_file_of_its_last_size(store, tmp_path):
+    with dnnprov.start_run("d", store=store) as run, run.task("Training") as training:
+        for n in range(1, 5):
+            (tmp_path / "best.keras").write_bytes(b"x" * n)
+            training.generates_file(tmp_path / "best.keras", role="checkpoint")
+    short = folded(facts_of(store))
+    (file,) = short.files
+    assert (file.num_files, file.num_versions, file.size) == (1, 4, 4)
+    told = attributes(prov_document(short), "best.keras")
+    assert (told["dnnprov:numVersions"], told["dnnprov:sizeBytes"]) == (4, 4)
+
+
+def test_folded_files_count_each_path_once(store, tmp_path):
+    with dnnprov.start_run("d", store=store) as run, run.task("Training") as training:
+        for name, size in (("a", 1), ("b", 10), ("a", 2)):
+            (tmp_path / name).write_bytes(b"x" * size)
+            training.generates_file(tmp_path / name, role="checkpoint")
+    (file,) = folded(facts_of(store)).files
+    assert (file.num_files, file.num_versions, file.size) == (2, 3, 12)
 
 
 def test_many_rows_files_and_series_become_one_that_says_how_many(store, tmp_path):

@@ -5,8 +5,9 @@ import sys
 import pytest
 
 import dnnprov
+from dnnprov.cli.main import exit_code
 from dnnprov.errors import MissingExtraError, RunNotFoundError, UsageError
-from dnnprov.export.formats import FORMATS, export_run, format_of_path
+from dnnprov.export.formats import FORMATS, export_run, find_format, format_of_path
 from export.recordings import exported, record_paper_run
 
 
@@ -26,6 +27,26 @@ def test_an_unknown_format_names_the_known_ones(store):
     record_paper_run(store)
     with pytest.raises(UsageError, match="'word'; there is provn, json"):
         exported(store, "word")
+
+
+@pytest.mark.parametrize(
+    ("known", "name"), [("prov-n", "provn"), ("PROV-JSON", "json"), ("Provn", "provn"), ("svg", "svg")]
+)
+def test_a_format_is_found_by_the_names_that_people_know(known, name):
+    assert find_format(known) is FORMATS[name]
+
+
+def test_names_and_aliases_of_formats_do_not_meet():
+    names = [name for one in FORMATS.values() for name in (one.name, *one.aliases)]
+    assert len(names) == len(set(names))
+    assert find_format("prov-o") is None
+
+
+@pytest.mark.parametrize("alias", ["prov-n", "PROV-N"])
+def test_the_command_takes_an_alias_in_any_case(store, capsys, alias):
+    record_paper_run(store)
+    assert exit_code(["export", "latest", "--format", alias]) == 0
+    assert capsys.readouterr().out.startswith("document\n")
 
 
 def test_a_run_that_is_not_there_is_said(store):

@@ -14,7 +14,7 @@ from dnnprov.export.drawing import draw
 from dnnprov.export.folding import folded
 from dnnprov.export.picture import Edge, Node, Note, Picture
 from dnnprov.export.prov_document import prov_document
-from export.recordings import exported, facts_of, record_paper_run
+from export.recordings import exported, facts_of, record_paper_run, record_two_techniques
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -164,6 +164,27 @@ def test_hostile_words_are_drawn_as_they_are(words):
     drawn = texts(draw(pic, "svg"))
     for word in (title, first, second, line, name, value):
         assert " ".join(word.split()) in [" ".join(text.split()) for text in [*drawn, ""]]
+
+
+def test_the_values_of_a_note_stand_apart_from_their_names():
+    pic = Picture("", (Node("run:a", "entity", "a", ()),), (), (Note("run:a", (("i", "value"),)),))
+    places = {text.text: text for text in ET.fromstring(draw(pic, "svg")).iter(f"{SVG}text")}
+    # An "i" of 9 points is some 3 wide.
+    assert float(places["value"].get("x")) - float(places["i"].get("x")) > 12
+
+
+def test_a_checkpoint_that_was_overwritten_says_how_often(store, tmp_path):
+    with dnnprov.start_run("d", store=store) as run, run.task("Training") as training:
+        for n in range(1, 5):
+            (tmp_path / "best.keras").write_bytes(b"x" * n)
+            training.generates_file(tmp_path / "best.keras", role="checkpoint")
+    assert node(shown(store), "best.keras").lines == ("checkpoint", "4 bytes", "4 versions")
+
+
+def test_a_folded_adaptation_tells_no_beginning_that_was_not_its_own(store):
+    record_two_techniques(store)
+    lines = {one.lines for one in shown(store).nodes if one.title == "oAdaptation"}
+    assert ("2 adaptations", "learning_rate → 0.0125", "LearningRateScheduler") in lines
 
 
 def test_a_failure_of_the_engine_is_answered_with_the_plain_layout(monkeypatch):

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prov.model import ProvActivity, ProvDocument
+from prov.model import ProvActivity, ProvAssociation, ProvDocument, ProvGeneration
 
 import dnnprov
+from dnnprov.export.arranging import picture
 from dnnprov.export.folding import folded
 from dnnprov.export.prov_document import prov_document
+from dnnprov.export.prov_names import moment
 from export.recordings import (
     attributes,
     document,
@@ -24,6 +26,7 @@ from export.recordings import (
     record_paper_run,
     segments,
     statements,
+    times_outside,
     write_segments,
 )
 from prov_constraints import check
@@ -113,6 +116,37 @@ def test_a_model_file_that_came_after_the_test_was_not_used_by_it(store, tmp_pat
     assert ("late.keras", "d-1") in named(prov, "Generation")
 
 
+def test_a_checkpoint_is_not_taken_for_the_model_that_was_tested(store, tmp_path):
+    (tmp_path / "best.keras").write_bytes(b"x")
+    with dnnprov.start_run("d", store=store) as run:
+        with run.task("Training") as training:
+            training.log(epoch=1, loss=1.0)
+            training.generates_file(tmp_path / "best.keras", role="checkpoint")
+        with run.task("Testing", after=training) as testing:
+            testing.log(accuracy=0.5)
+    prov = document(store)
+    assert [cause for effect, cause in named(prov, "Usage") if effect == "Testing"] == []
+    assert ("best.keras", "Training") in named(prov, "Generation")
+
+
+def test_a_file_told_after_its_task_had_ended_was_generated_by_it_at_no_stated_time(store, tmp_path):
+    (tmp_path / "net.keras").write_bytes(b"x")
+    with dnnprov.start_run("d", store=store) as run:
+        with run.task("Training") as training:
+            training.log(epoch=1, loss=1.0)
+        training.generates_file(tmp_path / "net.keras", role="model")
+    prov = document(store)
+    assert ("net.keras", "Training") in named(prov, "Generation")
+    times = {str(r.args[0]).split("-")[0]: r.args[2] for r in prov.get_records(ProvGeneration)}
+    assert times["run:file"] is None
+    assert times["run:element"] is not None
+
+
+def test_a_time_without_zone_is_told_as_one_in_utc():
+    assert str(moment("2026-01-02T03:04:05")) == "2026-01-02 03:04:05+00:00"
+    assert moment("yesterday") is None
+
+
 def test_agents_follow_the_plan_and_software_acts_for_the_person(paper_run):
     associations = [r for r in paper_run.get_records() if r.get_type().localpart == "Association"]
     of_run = [dict(r.formal_attributes) for r in associations if str(r.args[0]) == "run:run"]
@@ -163,7 +197,8 @@ def test_every_prefix_of_a_journal_is_valid_and_round_trips(store, tmp_path):
         cut = write_segments(tmp_path / "cut", {path: lines[:end]})
         prov = document(cut, run.uid)
         assert check(prov) == [], f"after {end} events"
-        assert check(prov_document(folded(facts_of(cut, run.uid)))) == [], f"folded, after {end} events"
+        short = prov_document(folded(facts_of(cut, run.uid)))
+        assert (check(short), times_outside(short)) == ([], []), f"folded, after {end} events"
         assert document(cut, run.uid, "provn") == prov
         names |= set(labels(prov))
         status = attributes(prov, run.name)["dnnprov:status"]
@@ -209,6 +244,20 @@ def test_a_crashed_run_is_valid_and_says_why(store):
     assert run["dnnprov:status"] == "crashed"
     assert "without a word" in run["dnnprov:exitReason"]
     assert ("epoch 2", "epoch 1") in named(prov, "Derivation")
+
+
+def test_a_run_cut_off_before_its_environment_was_told_still_had_its_plan(store, tmp_path):
+    run = record_paper_run(store)
+    ((path, lines),) = segments(store).items()
+    kept = [line for line in lines if json.loads(line).get("event") != "EnvironmentRecorded"]
+    assert len(kept) < len(lines)
+    cut = write_segments(tmp_path / "cut", {path: kept})
+    for format_name in ("json", "provn"):
+        prov = document(cut, run.uid, format_name)
+        assert check(prov) == []
+        (of_run,) = [r for r in prov.get_records(ProvAssociation) if str(r.args[0]) == "run:run"]
+        assert [str(value) for value in of_run.args[1:3]] == ["None", "dataflow:version-1"]
+    assert ("run:run", "hadPlan") in {(edge.source, edge.relation) for edge in picture(prov).edges}
 
 
 @pytest.mark.parametrize(("value", "text"), [(math.nan, "NaN"), (math.inf, "INF"), (-math.inf, "-INF")])

@@ -10,10 +10,17 @@ from dnnprov.cli.options import asked_history, complete_dataflow, complete_run, 
 from dnnprov.cli.output import print_notes
 from dnnprov.export.formats import FORMATS, export_run, format_of_path
 
+_NAMES = [name for one in FORMATS.values() for name in (one.name, *one.aliases)]
+
 
 @click.command()
 @click.argument("run", shell_complete=complete_run)
-@click.option("--format", "format_name", type=click.Choice(sorted(FORMATS)), help="Default: by the file's suffix.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(_NAMES, case_sensitive=False),
+    help="Default: by the file's suffix.",
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File; default: stdout.")
 @click.option("--full", is_flag=True, help="In a picture: every epoch by itself, not phases between adaptations.")
 @click.option("--dataflow", metavar="TAG", shell_complete=complete_dataflow, help="Of the dataflow that is meant.")

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from dnnprov.analysis.history import History
 
-_OVERFLOW = ":text"
-"""How the store calls the attribute beside another, for values that do not fit its column."""
-
 
 @dataclass
 class Places:
@@ -54,6 +51,8 @@ class _Attribute:
     name: str
     column: str
     type: str
+    is_overflow: bool
+    """Whether it holds the values of the attribute of this name that do not fit its column."""
 
 
 def read_elements(history: History, run_id: int, places: Places) -> list[Element]:
@@ -79,7 +78,9 @@ class _SetReader:
         self._tag, self._table, self._places = data_set["tag"], data_set["table_name"], places
         key = (data_set["data_set_id"],)
         self._attributes = {
-            row["attribute_id"]: _Attribute(row["name"], row["column_name"], row["type"])
+            row["attribute_id"]: _Attribute(
+                row["name"], row["column_name"], row["type"], row["overflow_of"] is not None
+            )
             for row in history.query("SELECT * FROM attribute WHERE data_set_id = ? ORDER BY attribute_id", key)
         }
         self._beyond: dict[int, list[tuple[int, Any]]] = {}
@@ -112,12 +113,9 @@ class _SetReader:
             value = NON_FINITE[special] if special else raw
             if value is None:
                 continue
-            target = overflown if attribute.name.endswith(_OVERFLOW) else values
+            target = overflown if attribute.is_overflow else values
             target[attribute.name] = bool(value) if attribute.type == "boolean" and value in (0, 1) else value
-        for name, value in overflown.items():
-            base = name.removesuffix(_OVERFLOW)
-            values[name if base in values else base] = value
-        return values
+        return overflown | values
 
 
 def _with_layer_lists(elements: Iterable[Element]) -> list[Element]:

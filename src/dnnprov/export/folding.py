@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from dnnprov.export.run_facts import ADAPTATIONS, EPOCHS, Element, File, RunFacts, Series, Task, Timeline, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -30,6 +30,9 @@ MAX_OF_A_KIND = 2
 
 MAX_TASKS = 7
 """Tasks that are drawn one by one; more are folded by transformation."""
+
+_CHANGED = frozenset({"old_value", "new_value"})
+"""Attributes of an adaptation whose value is taken from the first and the last of several."""
 
 _HIGHER_IS_BETTER = re.compile(r"acc|auc|f1|precision|recall|iou|bleu|r2|score", re.IGNORECASE)
 _LOWER_IS_BETTER = re.compile(r"loss|error|mae|mse|rmse|perplexity", re.IGNORECASE)
@@ -73,16 +76,20 @@ def _span(elements: Sequence[Element]) -> Element:
 
 
 def _one_file(files: list[File]) -> File:
-    sizes = [file.size for file in files if file.size is not None]
-    return replace(
-        files[0],
-        id=f"{files[0].id}--{files[-1].id.removeprefix('file-')}",
-        num_files=sum(file.num_files for file in files),
-        size=sum(sizes) if sizes else None,
-        sha256=None,
-        earlier=None,
-        note=None,
+    """Several files as one: each path counts once, with the size that it had last."""
+    first, last = files[0], files[-1]
+    latest = {file.path: file for file in files}
+    one = replace(
+        last,
+        id=f"{first.id}--{last.id.removeprefix('file-')}",
+        order=first.order,
+        num_files=len(latest),
+        num_versions=len(files),
     )
+    if len(latest) == 1:
+        return one
+    sizes = [file.size for file in latest.values() if file.size is not None]
+    return replace(one, size=sum(sizes) if sizes else None, sha256=None, earlier=None, note=None)
 
 
 def _few_series(series: tuple[Series, ...]) -> tuple[Series, ...]:
@@ -93,7 +100,10 @@ def _few_series(series: tuple[Series, ...]) -> tuple[Series, ...]:
 
 
 def _few_steps(steps: Sequence[Element], max_steps: int) -> tuple[Element, ...]:
-    """Epochs between adaptations as phases, adaptations between epochs as one; those in the middle as one pair."""
+    """Epochs between adaptations as phases, adaptations between epochs as one for each task that made some.
+
+    Where that makes too many phases, all in the middle are taken together.
+    """
     if len(steps) <= max_steps:
         return tuple(steps)
     groups = [list(group) for _, group in groupby(steps, key=lambda step: step.table)]
@@ -104,17 +114,22 @@ def _few_steps(steps: Sequence[Element], max_steps: int) -> tuple[Element, ...]:
         changes = [step for step in middle if step.table == ADAPTATIONS]
         epochs = [step for step in middle if step.table == EPOCHS]
         groups[start:end] = [changes, epochs]
-    return tuple(_one_step(group) for group in groups)
+    return tuple(step for group in groups for step in _one_or_few(group))
 
 
-def _one_step(group: list[Element]) -> Element:
-    if len(group) == 1:
-        return group[0]
-    return _phase(group) if group[0].table == EPOCHS else _adaptation(group)
+def _one_or_few(group: list[Element]) -> list[Element]:
+    if group[0].table == EPOCHS:
+        return [_phase(group)]
+    by_task: dict[str | None, list[Element]] = {}
+    for change in group:
+        by_task.setdefault(change.task, []).append(change)
+    return [_adaptation(changes) for changes in by_task.values()]
 
 
 def _phase(epochs: list[Element]) -> Element:
     """Several epochs as one phase: the values of the last, with the first and the best beside."""
+    if len(epochs) == 1:
+        return epochs[0]
     num_rows = sum(epoch.num_rows for epoch in epochs)
     numbers = [number for epoch in epochs if (number := epoch.epoch) is not None]
     label = f"epochs {min(numbers)}-{max(numbers)}" if numbers else f"{num_rows} epochs"
@@ -144,13 +159,36 @@ def _best(epochs: Iterable[Element]) -> dict[str, Value]:
 
 
 def _adaptation(changes: list[Element]) -> Element:
-    """Several changes in a row as one: from the first old value to the last new one, where one attribute changed."""
+    """Several changes as one, with the values that all of them share.
+
+    Where one attribute changed, it has the last new value; and the first old one, if each change took up where the one
+    before it left off, so that the difference is their work alone.
+    """
+    if len(changes) == 1:
+        return changes[0]
     num_rows = sum(change.num_rows for change in changes)
-    attributes = {change.values.get("attribute") for change in changes}
-    values = dict(changes[-1].values) if len(attributes) == 1 else {}
-    if len(attributes) == 1 and "old_value" in changes[0].values:
-        values["old_value"] = changes[0].values["old_value"]
-    return replace(_span(changes), values=values, num_rows=num_rows, label=f"{num_rows} adaptations")
+    first, last = changes[0].values, changes[-1].values
+    values = {
+        name: value
+        for name, value in first.items()
+        if name not in _CHANGED and all(change.values.get(name) == value for change in changes)
+    }
+    if "attribute" in values:
+        is_unbroken = all(_continues(before.values, after.values) for before, after in pairwise(changes))
+        for name, source in (("old_value", first if is_unbroken else {}), ("new_value", last)):
+            if name in source:
+                values[name] = source[name]
+    return replace(
+        _span(changes), values=values, num_rows=num_rows, label=f"{num_rows} adaptations", parts=tuple(changes)
+    )
+
+
+def _continues(before: Mapping[str, Value], after: Mapping[str, Value]) -> bool:
+    """Whether a change began at the value that the one before it had set, but for the rounding of a 32-bit float."""
+    left, found = before.get("new_value"), after.get("old_value")
+    if isinstance(left, int | float) and isinstance(found, int | float):
+        return math.isclose(left, found, rel_tol=1e-6)
+    return left is not None and left == found
 
 
 def _with_few_tasks(facts: RunFacts) -> RunFacts:

@@ -32,15 +32,15 @@ class Format:
     Attributes:
         name: as people write it.
         suffixes: of files that hold it, the usual one first.
-        media_type: for a web server.
         write: facts of a run -> the file's content.
+        aliases: other names that people know it by.
         is_picture: it is drawn, with a long run folded unless it is asked for in full.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    media_type: str
     write: Callable[[RunFacts], bytes]
+    aliases: tuple[str, ...] = ()
     is_picture: bool = False
 
 
@@ -78,13 +78,19 @@ def _drawn(graphviz_format: str) -> Callable[[RunFacts], bytes]:
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
-        Format("provn", (".provn",), "text/provenance-notation", _serialized("provn")),
-        Format("json", (".json",), "application/json", _serialized("json", indent=1, ensure_ascii=False)),
-        Format("svg", (".svg",), "image/svg+xml", _drawn("svg"), is_picture=True),
-        Format("png", (".png",), "image/png", _drawn("png"), is_picture=True),
+        Format("provn", (".provn",), _serialized("provn"), aliases=("prov-n",)),
+        Format("json", (".json",), _serialized("json", indent=1, ensure_ascii=False), aliases=("prov-json",)),
+        Format("svg", (".svg",), _drawn("svg"), is_picture=True),
+        Format("png", (".png",), _drawn("png"), is_picture=True),
     )
 }
 """By name."""
+
+
+def find_format(name: str) -> Format | None:
+    """The format of a name or an alias, in whatever case it is written."""
+    wanted = name.lower()
+    return next((one for one in FORMATS.values() if wanted in (one.name, *one.aliases)), None)
 
 
 def format_of_path(path: str | os.PathLike[str]) -> str:
@@ -109,7 +115,7 @@ def export_run(history: History, run_id: int, format_name: str, *, full: bool = 
     Args:
         history: to read from, all at one state.
         run_id: key of the run in this database.
-        format_name: one of `FORMATS`.
+        format_name: one of `FORMATS`, or an alias.
         full: draw every epoch by itself too.
 
     Raises:
@@ -117,7 +123,7 @@ def export_run(history: History, run_id: int, format_name: str, *, full: bool = 
         RunNotFoundError: there is no such run.
         MissingExtraError: `prov` or `pygraphviz` is not installed.
     """
-    chosen = FORMATS.get(format_name)
+    chosen = find_format(format_name)
     if chosen is None:
         raise UsageError(f"no format {format_name!r}; there is {', '.join(FORMATS)}")
     with history.snapshot():

@@ -35,6 +35,9 @@ _EDGE_COLORS = {
     "actedOnBehalfOf": "#B26B00",
 }
 
+GAP = 12
+"""Points between the names and the values of a note; a viewer's font may be wider than the one that was measured."""
+
 MAX_PIXELS = 8000
 """Width and height that a bitmap is scaled down to; Graphviz draws 96 pixels an inch."""
 
@@ -82,8 +85,10 @@ def _add_edge(graph: AGraph, edge: Edge, *, is_plain: bool, is_large: bool) -> N
 
 
 def _add_note(graph: AGraph, key: str, note: Note) -> None:
+    gap = f'<TD WIDTH="{GAP}"></TD>'
     rows = "".join(
-        f'<TR><TD ALIGN="LEFT">{_text(name)}</TD><TD ALIGN="LEFT">{_text(value)}</TD></TR>' for name, value in note.rows
+        f'<TR><TD ALIGN="LEFT">{_text(name)}</TD>{gap}<TD ALIGN="LEFT">{_text(value)}</TD></TR>'
+        for name, value in note.rows
     )
     graph.add_node(
         key, label=_html(_table(rows, padding=1)), shape="note", fillcolor="#F7F7F7", color="#808080", fontsize="9"

@@ -117,14 +117,15 @@ def _adaptation_lines(said: Said) -> tuple[str, ...]:
     data = said.data
     change = said.label
     if "attribute" in data:
-        change = f"{data['attribute']} {short(data.get('old_value', '?'))} {ARROW} {short(data.get('new_value', '?'))}"
+        since = [short(data["old_value"])] if "old_value" in data else []
+        change = " ".join([str(data["attribute"]), *since, ARROW, short(data.get("new_value", "?"))])
     many = f"{said.facts['numRows']} adaptations" if "numRows" in said.facts else ""
-    since = f"from epoch {data['epoch']}" if "epoch" in data and not many else ""
+    start = f"from epoch {data['epoch']}" if "epoch" in data and not many else ""
     return (
         many,
         change if change != many else "",
         str(data.get("technique", "")),
-        since,
+        start,
         str(data.get("triggered_by", "")),
     )
 
@@ -140,7 +141,12 @@ def _element_lines(said: Said) -> tuple[str, ...]:
 
 def _file_lines(said: Said) -> tuple[str, ...]:
     size = said.facts.get("sizeBytes")
-    return (str(said.facts.get("role", "file")), _size(size) if isinstance(size, int) else "")
+    versions = said.facts.get("numVersions")
+    return (
+        str(said.facts.get("role", "file")),
+        _size(size) if isinstance(size, int) else "",
+        "" if versions is None else f"{versions} versions",
+    )
 
 
 def _series_lines(said: Said) -> tuple[str, ...]:

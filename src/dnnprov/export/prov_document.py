@@ -20,11 +20,14 @@ from dnnprov.export.run_facts import EPOCHS, LAYERS, PARAMETERS, RUN_ID, Element
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from prov.identifier import QualifiedName
 
-MODEL_ROLES = ("model", "checkpoint")
-"""Roles of files that a test may be of, the first one found is taken."""
+    from dnnprov.export.prov_names import Attributes
+
+MODEL_ROLE = "model"
+"""Role of the file that a test is taken to be of. A checkpoint is none: it holds what the model was at some epoch."""
 
 SOFTWARE_KINDS = frozenset({"callback", "schedule"})
 """Kinds of agent that integrations tell of an adaptation; the technique names the one that it was."""
@@ -43,6 +46,7 @@ class _Statements:
         self._facts = facts
         self._names = Names(self.document, facts)
         self._stated: set[tuple[str, ...]] = set()
+        self._intervals: dict[QualifiedName, tuple[datetime | None, datetime | None]] = {}
         self._run = self._names.run[RUN_ID]
         self._state_run()
         self._state_agents(self._state_plan())
@@ -61,13 +65,26 @@ class _Statements:
     def _activity(self, task: str | None) -> QualifiedName:
         return self._run if task is None else self._names.run[task]
 
+    def _state_activity(
+        self, activity: QualifiedName, started_at: str | None, ended_at: str | None, attributes: Attributes
+    ) -> None:
+        self._intervals[activity] = interval = moment(started_at), moment(ended_at)
+        self.document.activity(activity, *interval, attributes)
+
     def _used(self, activity: QualifiedName, entity: QualifiedName) -> None:
         if self._is_new("used", activity, entity):
             self.document.usage(activity, entity)
 
     def _generated(self, entity: QualifiedName, activity: QualifiedName, at: str | None) -> None:
+        """State a generation; without its time where it was told after the activity's end, or clocks disagree."""
         if self._is_new("generated", entity, activity):
-            self.document.generation(entity, activity, moment(at))
+            self.document.generation(entity, activity, self._within(activity, moment(at)))
+
+    def _within(self, activity: QualifiedName, at: datetime | None) -> datetime | None:
+        """The time, if it lies in the interval that is stated of the activity."""
+        start, end = self._intervals.get(activity, (None, None))
+        is_outside = at is not None and ((start is not None and at < start) or (end is not None and at > end))
+        return None if is_outside else at
 
     def _derived(self, entity: QualifiedName, source: QualifiedName) -> None:
         if self._is_new("derived", entity, source):
@@ -87,7 +104,7 @@ class _Statements:
         names.add(attributes, "exitReason", facts.exit_reason)
         names.add(attributes, "numProblems", facts.num_problems or None)
         attributes += [(names.tag(tag), value) for tag, value in facts.tags.items()]
-        self.document.activity(self._run, moment(facts.started_at), moment(facts.ended_at), attributes)
+        self._state_activity(self._run, facts.started_at, facts.ended_at, attributes)
         if facts.parent_uid is not None:
             parent = names.other_run(facts.parent_uid)[RUN_ID]
             self.document.activity(
@@ -138,6 +155,9 @@ class _Statements:
             if agent.kind == "software":
                 for person in people:
                     self.document.delegation(identifier, person, self._run)
+        if plan is not None and not self._facts.agents:
+            # Killed before it could tell its environment: some agent, which PROV may leave unsaid, had this plan.
+            self.document.association(self._run, None, plan)
 
     def _state_task(self, task: Task) -> None:
         names = self._names
@@ -149,7 +169,7 @@ class _Statements:
         if self._facts.plan is not None:
             attributes.append((names.term("transformation"), names.transformation(task.tag)))
         activity = names.run[task.id]
-        self.document.activity(activity, moment(task.started_at), moment(task.ended_at), attributes)
+        self._state_activity(activity, task.started_at, task.ended_at, attributes)
         # Without a trigger and without a time: the activity has the time, and two statements of it must agree.
         self.document.start(activity, None, self._run)
         for before in task.after:
@@ -202,7 +222,8 @@ class _Statements:
                 if last_epoch is not None:
                     self._used(activity, last_epoch)
                 self._used(training, entity)
-                self._state_adapting_agent(step, activity)
+                for part in step.parts or (step,):
+                    self._state_adapting_agent(part, activity)
                 changes.append(entity)
 
     def _state_adapting_agent(self, adaptation: Element, activity: QualifiedName) -> None:
@@ -261,7 +282,7 @@ class _Statements:
                     self._used(self._names.run[task.id], self._names.run[element.id])
 
     def _state_tests(self) -> None:
-        """A test used the model: the files of that role which were there when it began."""
+        """A test used the model: the last file of that role that was there when it began."""
         for task in self._facts.tests():
             if any(file.relation == "used" and file.task == task.id for file in self._facts.files):
                 continue
@@ -269,16 +290,15 @@ class _Statements:
                 self._used(self._names.run[task.id], self._names.run[file.id])
 
     def _models_before(self, test: Task) -> Iterable[File]:
-        files = [
+        models = [
             file
             for file in self._facts.files
-            if file.relation == "generated" and file.task != test.id and file.order < test.order
+            if file.relation == "generated"
+            and (file.role or "").lower() == MODEL_ROLE
+            and file.task != test.id
+            and file.order < test.order
         ]
-        for role in MODEL_ROLES:
-            models = [file for file in files if (file.role or "").lower() == role]
-            if models:
-                return models[-1:]
-        return ()
+        return models[-1:]
 
     def _state_series(self) -> None:
         names = self._names

@@ -6,7 +6,7 @@ qualified names only encoded (see `identifiers`), so that no name can break a fo
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from prov.constants import PROV, PROV_LABEL, PROV_LOCATION, PROV_TYPE
@@ -28,13 +28,14 @@ _AGENT_TYPES = {"person": PROV["Person"], "software": PROV["SoftwareAgent"]}
 
 
 def moment(text: str | None) -> datetime | None:
-    """The time that a text of the database tells; `None` for one that tells none."""
+    """The time that a text of the database tells, in UTC where it names no zone; `None` for one that tells none."""
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _label(element: Element) -> str:
@@ -162,6 +163,8 @@ class Names:
             self.add(attributes, "path", file.path)
         else:
             self.add(attributes, "numFiles", file.num_files)
+        if file.num_versions > file.num_files:
+            self.add(attributes, "numVersions", file.num_versions)
         self.add(attributes, "role", file.role)
         self.add(attributes, "sizeBytes", file.size)
         self.add(attributes, "sha256", file.sha256)

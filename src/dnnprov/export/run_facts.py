@@ -70,6 +70,7 @@ class Element:
         num_rows: how many a folded one stands for.
         first, best: values at the beginning of a folded series, and the best of it; `values` has the last.
         members: for the list of layers.
+        parts: the adaptations that a folded one stands for; who made each is responsible for the whole.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Element:
     first: Mapping[str, Value] = field(default_factory=dict)
     best: Mapping[str, Value] = field(default_factory=dict)
     members: tuple[Element, ...] = ()
+    parts: tuple[Element, ...] = ()
 
     @property
     def epoch(self) -> int | None:
@@ -119,7 +121,12 @@ class EarlierFile:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the run used or generated."""
+    """A file that the run used or generated, or several folded into one.
+
+    Attributes:
+        num_files: how many files a folded one stands for.
+        num_versions: how often these were recorded; a checkpoint that is overwritten is one file of many versions.
+    """
 
     id: str
     relation: Relation
@@ -132,6 +139,7 @@ class File:
     recorded_at: str | None
     order: Order
     num_files: int = 1
+    num_versions: int = 1
     earlier: EarlierFile | None = None
 
 
