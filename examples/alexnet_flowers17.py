@@ -43,7 +43,7 @@ def main() -> None:
     console = Console()
     output: Path = options.output
     store = output / "store"
-    if store.exists():
+    if (store / "journal").is_dir():
         console.print(f"The store of an earlier demo, {store}, is replaced.")
         shutil.rmtree(store)
     output.mkdir(parents=True, exist_ok=True)

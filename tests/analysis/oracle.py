@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from histories import RunPlan
 
 TRAINING_TAGS = {"training", "trainingmodel", "train"}
-SOURCES = ("test", "validation", "training")
+KINDS = (
+    ("test", "test"),
+    ("validation", "epoch"),
+    ("validation", "batch"),
+    ("training", "epoch"),
+    ("training", "batch"),
+)
 
 
 def of_dataflow(plans: list[RunPlan], dataflow: str) -> list[RunPlan]:
@@ -78,27 +84,30 @@ def finite(values: list[float]) -> list[float]:
     return [value for value in values if math.isfinite(value)]
 
 
-def accuracies(plan: RunPlan) -> dict[str, float]:
-    """Source -> accuracy, for the sources that the run has a finite value of."""
+def accuracies(plan: RunPlan) -> dict[tuple[str, str], float]:
+    """(Source, level) -> accuracy, for those that the run has a finite value of; its batches where it has no epochs."""
     rows = all_rows(plan)
     counting = [row for row in rows if not is_superseded(row, rows)]
     tests = finite([values["accuracy"] for attempt in plan.attempts for values in attempt.tests])
-    found = {"test": tests[-1]} if tests else {}
+    found = {("test", "test"): tests[-1]} if tests else {}
     for source, name in (("validation", "val_accuracy"), ("training", "accuracy")):
         of_epochs = finite([row.values[name] for row in counting if name in row.values])
         of_batches = finite([values[name] for _, values in plan.batches if name in values])
-        if of_epochs or of_batches:
-            found[source] = max(of_epochs or of_batches)
+        if of_epochs:
+            found[source, "epoch"] = max(of_epochs)
+        elif of_batches:
+            found[source, "batch"] = max(of_batches)
     return found
 
 
 def ranking(plans: list[RunPlan]) -> tuple[str, list[tuple[RunPlan, float]]]:
     """The source that is compared, and the runs that have it, in the order they started."""
-    for source in SOURCES:
-        compared = [(plan, accuracies(plan)[source]) for plan in plans if source in accuracies(plan)]
-        if compared:
-            return source, compared
-    return "", []
+    best = [min(accuracies(plan), key=KINDS.index) for plan in plans if accuracies(plan)]
+    if not best:
+        return "", []
+    kind = min(best, key=KINDS.index)
+    having = [plan for plan in plans if accuracies(plan) and min(accuracies(plan), key=KINDS.index) == kind]
+    return kind[0], [(plan, accuracies(plan)[kind]) for plan in having]
 
 
 def best_first(plans: list[RunPlan]) -> list[tuple[RunPlan, float]]:

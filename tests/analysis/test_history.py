@@ -270,3 +270,31 @@ def test_sql_that_writes_or_takes_too_long_is_refused(history):
 
 def test_a_history_can_be_made_of_any_store(history):
     assert [row["name"] for row in History(history.store).runs(limit=1)] == ["same"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda history: history.run(5),
+        lambda history: history.run(None),
+        lambda history: history.runs(dataflow=5),
+        lambda history: history.ask("Q1", dataflow="m", run=5),
+        lambda history: history.sql(5),
+    ],
+)
+def test_what_is_no_text_is_misuse(history, call):
+    with pytest.raises(UsageError, match="expected text"):
+        call(history)
+
+
+def test_a_table_of_runs_begins_with_what_they_are_and_how_well_they_did(history):
+    head = repr(history.runs()).splitlines()[0].split()
+    assert head[:3] == ["name", "dataflow", "status"]
+    assert {"accuracy", "loss", "diverged"} & set(head)
+    assert "uid" in history.runs().columns
+    assert "uid" not in history.runs().shown_columns
+
+
+def test_a_huge_value_does_not_fill_a_notebook(history):
+    page = history.sql("SELECT printf('%.*c', 100000, 'x') AS huge")._repr_html_()
+    assert len(page) < 1000

@@ -261,6 +261,15 @@ def test_a_run_logged_batch_by_batch_is_ranked_by_its_best_batch(clock):
     assert ask("Q4")[0]["accuracy_source"] == "training"
 
 
+def test_a_lucky_batch_does_not_beat_an_epoch(clock):
+    batches = ((1, {"accuracy": 1.0}), (1, {"accuracy": 0.25}))
+    trained = Attempt(trainings=(Training((Epoch(1, {"accuracy": 0.5}),)),))
+    record([RunPlan(name="batches", batches=batches), RunPlan(name="epochs", attempts=(trained,))], clock)
+    answer = ask("Q4")
+    assert [row["run"] for row in answer] == ["epochs"]
+    assert answer.notes == ["runs compared by training accuracy; left out, without training accuracy: batches"]
+
+
 def test_q5_shows_a_hyperparameter_where_any_listed_run_has_it(clock):
     plans = [
         run_tested(0.5, params={"lr": 0.1}),
@@ -450,7 +459,7 @@ def test_a_question_that_compares_runs_takes_no_run(clock):
         ("Q1", {"epoch": 2**64}, r"epoch=18446744073709551616 has more than 64 bits"),
         ("Q7", {"dropout": 10**400}, r"has more than 64 bits"),
         ("Q5", {"top": 0}, r"top=0 is too small; expected at least 1"),
-        ("Q7", {"dropout": float("nan")}, r"dropout=nan is a float; expected a number"),
+        ("Q7", {"dropout": float("nan")}, r"dropout=nan is a float; expected a finite number"),
         ("Q7", {"top": 3}, r"Q7 was asked with top=3; it has the parameters dropout"),
         ("Q8", {"top": 3}, r"Q8 was asked with top=3; it has no parameters"),
     ],

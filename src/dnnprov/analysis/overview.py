@@ -14,7 +14,22 @@ from dnnprov.store.schema import OVERVIEW_COLUMNS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dnnprov.analysis.result import Row
     from dnnprov.store.base import Store
+
+
+FIRST_COLUMNS = (
+    "name",
+    "dataflow",
+    "status",
+    "started_at",
+    "duration_seconds",
+    "last_epoch",
+    "accuracy",
+    "accuracy_source",
+    "loss",
+    "diverged",
+)
 
 
 def overview(
@@ -47,7 +62,15 @@ ORDER BY o.started_at DESC NULLS LAST, o.run_id DESC"""
         hyperparameters, loss = special.get(row["run_id"], (None, None))
         put_back(row, hyperparameters, {name: name for name in columns if name not in OVERVIEW_COLUMNS})
         put_back(row, loss, {"loss": "loss"})
-    return Result(columns, [list(row.values()) for row in found], with_literals(shown, parameters), notes)
+    cells = [list(row.values()) for row in found]
+    return Result(columns, cells, with_literals(shown, parameters), notes, _shown_columns(columns, found))
+
+
+def _shown_columns(columns: list[str], rows: list[Row]) -> list[str]:
+    """What a run is and how well it did, then its hyperparameters; those that no run has are left out."""
+    used = [column for column in columns if any(row[column] is not None for row in rows)]
+    hyperparameters = [column for column in used if column not in OVERVIEW_COLUMNS]
+    return [*(column for column in FIRST_COLUMNS if column in used), *hyperparameters]
 
 
 def _non_finite(store: Store, shown: str, parameters: dict[str, object]) -> dict[int, tuple[str | None, str | None]]:

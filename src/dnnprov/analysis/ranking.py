@@ -1,9 +1,10 @@
 """Which run was more accurate: the rules by which runs are compared.
 
 An accuracy is taken from the test set where there is one, else the best epoch on the validation data, else the best on
-the training data. A ranking compares only like with like: the runs that have the best of these sources that any run of
-the dataflow has. Of two equal runs the earlier one is before the other (started_at, then run_id). NaN never wins: a
-run whose values of that source are all NaN or infinite has no accuracy. Runs of every status take part.
+the training data; where a run has no epochs, its best batch stands for them. A ranking compares only like with like:
+the runs that have the best of these that any run of the dataflow has. Of two equal runs the earlier one is before the
+other (started_at, then run_id). NaN never wins: a run whose values of that source are all NaN or infinite has no
+accuracy. Runs of every status take part.
 
 `run_metric` is kept while rows are recorded, so that ranking looks at a few rows a run and at no epochs.
 """
@@ -12,10 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnnprov.model.training import ACCURACY_NAMES
+
 if TYPE_CHECKING:
     from dnnprov.store.base import Store
 
-RANKING = """
+RANKING = f"""
 candidate AS (            -- what each run of the dataflow has, the best source first
     SELECT r.run_id, COALESCE(r.name, r.uid) AS run, r.started_at, a.source, a.accuracy, a.preference,
            ROW_NUMBER() OVER (PARTITION BY r.run_id ORDER BY a.preference) AS choice
@@ -24,12 +27,13 @@ candidate AS (            -- what each run of the dataflow has, the best source 
     JOIN run_accuracy AS a ON a.run_id = r.run_id
     WHERE d.tag = :dataflow
 ),
-compared AS (             -- the runs that have the best source that any has
+compared AS (             -- the runs that have the best source that any has, per epoch before per batch
     SELECT c.run_id, c.run, c.accuracy, c.source AS accuracy_source,
            ROW_NUMBER() OVER (ORDER BY c.accuracy DESC, c.started_at NULLS LAST, c.run_id) AS place,
            ROW_NUMBER() OVER (ORDER BY c.accuracy, c.started_at NULLS LAST, c.run_id) AS place_from_worst
     FROM candidate AS c
-    WHERE c.choice = 1 AND c.source = (SELECT b.source FROM candidate AS b ORDER BY b.preference LIMIT 1)
+    WHERE c.choice = 1 AND c.preference / {len(ACCURACY_NAMES)} =
+          (SELECT MIN(b.preference) / {len(ACCURACY_NAMES)} FROM candidate AS b)
 )"""
 """Common table expressions: `compared` has a row a run, `place` 1 for the best, `place_from_worst` 1 for the worst."""
 

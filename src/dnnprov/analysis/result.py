@@ -7,7 +7,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from dnnprov.analysis.table import html_table, text_table
+from dnnprov.analysis.table import html_table, short_time, text_table
 from dnnprov.errors import MissingExtraError
 from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, non_finite_name
 
@@ -31,6 +31,7 @@ class Result(Sequence[Row]):
         rows: one dict a row.
         sql: what was run, with its parameters filled in, fit to be pasted into a database shell.
         notes: one line each, for stderr: runs left out of a ranking, rows cut off, as of when an answer is.
+        shown_columns: those of a table for people, in their order; all where nothing else was said.
 
     Example:
         ```python
@@ -45,11 +46,13 @@ class Result(Sequence[Row]):
         rows: Iterable[Sequence[Any]],
         sql: str = "",
         notes: Iterable[str] = (),
+        shown_columns: Sequence[str] | None = None,
     ) -> None:
         self.columns = distinct_names(columns)
         self.rows: list[Row] = [dict(zip(self.columns, row, strict=True)) for row in rows]
         self.sql = sql
         self.notes = list(notes)
+        self.shown_columns = list(self.columns if shown_columns is None else shown_columns)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -112,15 +115,16 @@ class Result(Sequence[Row]):
     def _column(self, name: str) -> list[Any]:
         return [row[name] for row in self.rows]
 
-    def _cells(self) -> list[list[Any]]:
-        return [[row[name] for name in self.columns] for row in self.rows]
+    def shown_cells(self) -> list[list[Any]]:
+        """The values of the columns for people, times to the second."""
+        return [[short_time(name, row[name]) for name in self.shown_columns] for row in self.rows]
 
     def __repr__(self) -> str:
-        return text_table(self.columns, self._cells())
+        return text_table(self.shown_columns, self.shown_cells())
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
-        return html_table(self.columns, self._cells()) + notes
+        return html_table(self.shown_columns, self.shown_cells()) + notes
 
 
 def distinct_names(columns: Sequence[str]) -> list[str]:

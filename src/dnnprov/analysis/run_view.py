@@ -14,6 +14,7 @@ from dnnprov.analysis.result import json_ready
 from dnnprov.analysis.table import cell_text, html_table, text_table
 from dnnprov.model.values import NON_FINITE
 from dnnprov.store.schema import OVERVIEW_COLUMNS, OWN_COLUMNS
+from dnnprov.store.views import first_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +94,15 @@ LEFT JOIN run AS q ON q.run_id = r.parent_run_id
 LEFT JOIN program AS g ON g.program_id = r.program_id
 WHERE r.run_id = :run_id"""
 
+_BEYOND = f"""
+SELECT CASE WHEN a.overflow_of IS NULL THEN a.name ELSE a.name || '_text' END AS name, v.value
+FROM element_value AS v
+JOIN attribute AS a ON a.attribute_id = v.attribute_id
+JOIN data_set AS d ON d.data_set_id = v.data_set_id
+WHERE d.table_name = 'itrainingmodel' AND v.element_id = {first_parameters(":run_id")}
+ORDER BY a.attribute_id"""
+"""Hyperparameters that the table has no columns for."""
+
 _TAGS = "SELECT name, value FROM run_tag WHERE run_id = :run_id ORDER BY name"
 
 _METRICS = """
@@ -168,8 +178,11 @@ def _hyperparameters(store: Store, run_id: int) -> Row:
     (row,) = _rows(
         store, f"SELECT p.* FROM run AS r {join_hyperparameters('r.run_id')} WHERE r.run_id = :run_id", run_id
     )
-    put_back(row, row["non_finite"])
-    return {name: value for name, value in row.items() if name not in OWN_COLUMNS and value is not None}
+    found = {name: value for name, value in row.items() if name not in OWN_COLUMNS}
+    for beyond in _rows(store, _BEYOND, run_id):
+        found.setdefault(beyond["name"], beyond["value"])
+    put_back(found, row["non_finite"])
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _metrics(store: Store, run_id: int) -> list[Row]:

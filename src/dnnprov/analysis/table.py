@@ -17,6 +17,7 @@ MAX_ROWS = 20
 MAX_HTML_ROWS = 100
 MAX_WIDTH = 120
 MAX_CELL_WIDTH = 40
+MAX_HTML_CELL_WIDTH = 200
 _GAP = "  "
 _OMITTED = "…"
 
@@ -51,7 +52,7 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], max_rows: 
     for number, row in enumerate(shown):
         if number == omitted_after:
             parts.append(f'<tr><td colspan="{len(columns)}">{_OMITTED}</td></tr>')
-        parts.append("<tr>" + "".join(f"<td>{html.escape(cell_text(value))}</td>" for value in row) + "</tr>")
+        parts.append("<tr>" + "".join(f"<td>{_html_cell(value)}</td>" for value in row) + "</tr>")
     return "".join([*parts, "</tbody></table>", f"<p>{_count(len(rows), 0)}</p>"])
 
 
@@ -70,6 +71,15 @@ def cell_text(value: Any) -> str:
     )
 
 
+def short_time(column: str, value: Any) -> Any:
+    """The value, a time (of a column that ends in `_at`) to the second and without its T and Z."""
+    return value[:19].replace("T", " ") if column.endswith("_at") and isinstance(value, str) else value
+
+
+def _html_cell(value: Any) -> str:
+    return html.escape(_shortened(cell_text(value), MAX_HTML_CELL_WIDTH))
+
+
 def _shown_rows(rows: Sequence[Sequence[Any]], max_rows: int) -> tuple[list[Sequence[Any]], int | None]:
     """The rows to show, and after how many of them some are left out (`None`: none are)."""
     if len(rows) <= max_rows:
@@ -78,10 +88,10 @@ def _shown_rows(rows: Sequence[Sequence[Any]], max_rows: int) -> tuple[list[Sequ
     return [*rows[:first], *rows[len(rows) - (max_rows - first) :]], first
 
 
-def _shortened(text: str) -> str:
-    if cell_len(text) <= MAX_CELL_WIDTH:
+def _shortened(text: str, width: int = MAX_CELL_WIDTH) -> str:
+    if cell_len(text) <= width:
         return text
-    return set_cell_size(text, MAX_CELL_WIDTH - 1).rstrip() + _OMITTED
+    return set_cell_size(text, width - 1).rstrip() + _OMITTED
 
 
 def _num_fitting(widths: Sequence[int]) -> int:

@@ -7,8 +7,9 @@ import dataclasses
 import click
 
 from dnnprov.analysis.health import examine
+from dnnprov.analysis.table import cell_text
 from dnnprov.cli.options import asked_history, global_options, setting
-from dnnprov.cli.output import cell_text, print_json, print_notes
+from dnnprov.cli.output import print_json, print_notes
 
 
 @click.command()

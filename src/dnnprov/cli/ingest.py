@@ -7,7 +7,7 @@ import click
 from dnnprov.cli.options import global_options, setting
 from dnnprov.cli.output import print_json
 from dnnprov.store.follower import IDLE_SECONDS, follow
-from dnnprov.store.sqlite import open_store
+from dnnprov.store.sqlite import find_store, open_store
 
 
 @click.command()
@@ -25,11 +25,14 @@ def ingest(*, is_follower: bool, idle: float) -> None:
 
     Every question does this by itself; the follower is for people who look at the database with other tools.
     """
-    store = open_store(setting("store"))
-    try:
-        num_events = follow(store.folder, idle) if is_follower else store.ingest()
-    finally:
-        store.close()
+    if is_follower:
+        num_events = follow(find_store(setting("store")), idle)
+    else:
+        store = open_store(setting("store"))
+        try:
+            num_events = store.ingest()
+        finally:
+            store.close()
     if setting("as_json"):
         print_json({"num_events": num_events})
     else:

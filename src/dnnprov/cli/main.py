@@ -7,13 +7,17 @@ another schema version, 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 from typing import Any
 
 import click
 
 from dnnprov.cli.options import global_options
 from dnnprov.errors import DnnprovError, NotFoundError, SchemaVersionError, UsageError
+
+DEBUG_VARIABLE = "DNNPROV_DEBUG"
 
 COMMANDS = {
     "ask": ("dnnprov.cli.ask", "ask"),
@@ -79,6 +83,11 @@ def exit_code(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one
         return 0
     except DnnprovError as error:
         return _fail(str(error), _code_of(error))
+    except Exception as error:  # noqa: BLE001 - a fault of ours; who asked gets a line, not a page
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            traceback.print_exc()
+        where = f"{DEBUG_VARIABLE}=1 shows where"
+        return _fail(f"unexpected {type(error).__name__}: {error}; please report it; {where}", 1)
     return result if isinstance(result, int) else 0
 
 

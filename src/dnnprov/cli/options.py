@@ -69,28 +69,21 @@ def asked_history() -> Iterator[History]:
 
 def complete_run(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     """Names of runs, for the shell."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only the shell's completion needs it
-
-    store = ctx.find_root().meta.get(_SETTINGS, {}).get("store")
-    try:
-        with open_history(store) as history:
-            rows = history.query(
-                "SELECT name FROM run WHERE name IS NOT NULL GROUP BY name ORDER BY MAX(started_at) DESC"
-            )
-    except Exception:  # noqa: BLE001 - a shell that completes shows no errors
-        return []
-    names = ["latest", *(row["name"] for row in rows)]
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)][:50]
+    names = "SELECT name FROM run WHERE name IS NOT NULL GROUP BY name ORDER BY MAX(started_at) DESC"
+    return _completions(ctx, incomplete, names, ["latest"])
 
 
 def complete_dataflow(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     """Tags of dataflows, for the shell."""
-    from click.shell_completion import CompletionItem  # noqa: PLC0415
+    return _completions(ctx, incomplete, "SELECT tag AS name FROM dataflow ORDER BY tag", [])
 
-    store = ctx.find_root().meta.get(_SETTINGS, {}).get("store")
+
+def _completions(ctx: click.Context, incomplete: str, sql: str, more: list[str]) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only the shell's completion needs it
+
     try:
-        with open_history(store) as history:
-            tags = [row["tag"] for row in history.query("SELECT tag FROM dataflow ORDER BY tag")]
-    except Exception:  # noqa: BLE001
+        with open_history(ctx.find_root().meta.get(_SETTINGS, {}).get("store")) as history:
+            names = [*more, *(row["name"] for row in history.query(sql))]
+    except Exception:  # noqa: BLE001 - a shell that completes shows no errors
         return []
-    return [CompletionItem(tag) for tag in tags if tag.startswith(incomplete)]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)][:50]

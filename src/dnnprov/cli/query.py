@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from dnnprov.analysis.history import DEFAULT_LIMIT, DEFAULT_TIMEOUT_SECONDS
 from dnnprov.cli.options import asked_history, global_options
 from dnnprov.cli.output import print_result
 
@@ -13,12 +14,12 @@ from dnnprov.cli.output import print_result
 @click.command()
 @click.argument("sql")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=10_000, show_default=True, help="Print at most so many rows."
+    "--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="Print at most so many rows."
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.01),
-    default=30.0,
+    default=DEFAULT_TIMEOUT_SECONDS,
     show_default=True,
     help="Stop the query after so many seconds.",
 )

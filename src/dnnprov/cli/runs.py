@@ -6,39 +6,21 @@ from typing import Any
 
 import click
 
+from dnnprov.analysis.history import STATUSES
+from dnnprov.analysis.table import cell_text, short_time
 from dnnprov.cli.options import asked_history, complete_dataflow, complete_run, global_options, setting
-from dnnprov.cli.output import cell_text, print_json, print_notes, print_result, print_table
-from dnnprov.model.events import END_STATES
-from dnnprov.store.schema import OVERVIEW_COLUMNS
-
-FIRST_COLUMNS = (
-    "name",
-    "dataflow",
-    "status",
-    "started_at",
-    "duration_seconds",
-    "last_epoch",
-    "accuracy",
-    "accuracy_source",
-    "loss",
-    "diverged",
-)
-"""Of the table for people: what a run is and how well it did, the hyperparameters after."""
+from dnnprov.cli.output import print_json, print_notes, print_result, print_table
 
 
 @click.command()
 @click.option("--dataflow", metavar="TAG", shell_complete=complete_dataflow, help="Only runs of this dataflow.")
-@click.option("--status", type=click.Choice(["running", *END_STATES]), help="Only runs in this state.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only runs in this state.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the latest so many.")
 @global_options
 def runs(dataflow: str | None, status: str | None, limit: int | None) -> None:
     """List the runs with their hyperparameters and results."""
     with asked_history() as history:
-        result = history.runs(dataflow=dataflow, status=status, limit=limit)
-        rows = list(result)
-        used = [column for column in result.columns if any(row[column] is not None for row in rows)]
-        hyperparameters = [column for column in used if column not in OVERVIEW_COLUMNS]
-        print_result(result, [*(column for column in FIRST_COLUMNS if column in used), *hyperparameters])
+        print_result(history.runs(dataflow=dataflow, status=status, limit=limit))
 
 
 @click.command()
@@ -66,7 +48,7 @@ def _print_run(description: dict[str, Any]) -> None:
             _print_pairs(content)
         else:
             columns = [name for name in content[0] if any(row.get(name) is not None for row in content)]
-            print_table(columns, content)
+            print_table(columns, [[short_time(name, row.get(name)) for name in columns] for row in content])
 
 
 def _print_pairs(content: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ class Parameter:
         Raises:
             UsageError: it is of another type, not finite, too small or too large.
         """
-        expected = {int: "a whole number", float: "a number", str: "a text"}[self.type]
+        expected = {int: "a whole number", float: "a finite number", str: "a text"}[self.type]
         if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
             raise UsageError(f"{self.name}={value!r} has more than 64 bits; expected {expected}")
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dnnprov.store.views import first_parameters
+
 
 def join_hyperparameters(run: str) -> str:
-    """SQL that joins the first row of iTrainingModel of a run, `p`; later rows are those of further trainings.
+    """SQL that joins the row of iTrainingModel that a run began with, `p`; other rows are those of further trainings.
 
     Args:
         run: the column with its run_id.
     """
     return f"""LEFT JOIN itrainingmodel AS p
-    ON p.element_id = (SELECT MIN(q.element_id) FROM itrainingmodel AS q WHERE q.run_id = {run})"""
+    ON p.element_id = {first_parameters(run)}"""

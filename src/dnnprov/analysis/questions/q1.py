@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FROM_SERIES = """
     SELECT m.value AS value, m.non_finite AS non_finite, 1 AS source, 0 AS attempt,
-           0 AS task_sequence, m.step AS sequence, 0 AS row_number
+           0 AS task_sequence, m.step AS sequence, 0 AS row_number, m.recorded_at AS recorded_at
     FROM chosen AS c CROSS JOIN metric AS m
     WHERE m.run_id = c.run_id AND m.name = :metric AND m.epoch = :epoch
       AND m.rank = (SELECT MIN(s.rank) FROM metric_series AS s WHERE s.run_id = c.run_id AND s.name = :metric)"""
@@ -29,7 +29,8 @@ _FROM_SERIES = """
 def _from_epochs(column: str) -> str:
     return f"""
     SELECT o.{quoted(column)} AS value, o.non_finite AS non_finite, 0 AS source, p.attempt AS attempt,
-           COALESCE(t.sequence, -1) AS task_sequence, o.sequence AS sequence, o.row_number AS row_number
+           COALESCE(t.sequence, -1) AS task_sequence, o.sequence AS sequence, o.row_number AS row_number,
+           o.recorded_at AS recorded_at
     FROM chosen AS c
     CROSS JOIN otrainingmodel AS o
     JOIN process AS p ON p.process_id = o.process_id
@@ -48,7 +49,8 @@ found AS ({_from_epochs(column) if column else ""}{_FROM_SERIES}
 )
 SELECT c.run, :epoch AS epoch, :metric AS metric, f.value, f.non_finite
 FROM chosen AS c CROSS JOIN found AS f
-ORDER BY f.source, f.attempt DESC, f.task_sequence DESC, f.sequence DESC, f.row_number DESC
+ORDER BY f.source, f.attempt DESC, f.task_sequence DESC, f.sequence DESC, f.row_number DESC,
+         f.recorded_at DESC
 LIMIT 1"""
     parameters = {**run_parameters(arguments), "epoch": arguments["epoch"], "metric": arguments["metric"]}
     return Statement(sql, parameters, non_finite={column or "value": "value"})

@@ -36,11 +36,14 @@ class RecordedSchema:
         return None
 
 
-_ATTRIBUTES = """
-SELECT s.table_name, a.name, a.column_name
-FROM attribute AS a JOIN data_set AS s ON s.data_set_id = a.data_set_id
+_ATTRIBUTES = f"""
+SELECT s.table_name, a.name, a.column_name, CASE WHEN b.attribute_id IS NULL THEN 0 ELSE 1 END AS is_overflow
+FROM attribute AS a
+JOIN data_set AS s ON s.data_set_id = a.data_set_id
+LEFT JOIN attribute AS b ON b.attribute_id = a.overflow_of
 WHERE a.column_name <> ''
-  AND (s.table_name IN ('itrainingmodel', 'otrainingmodel') OR a.column_name IN ('filter_name', 'filter_name_text'))
+  AND (s.table_name IN ('itrainingmodel', 'otrainingmodel')
+       OR COALESCE(b.column_name, a.column_name) = '{FILTER_COLUMN}')
 ORDER BY s.data_set_id, a.attribute_id
 """
 
@@ -49,11 +52,13 @@ def read_schema(store: Store) -> RecordedSchema:
     """What the store's data sets are made of now."""
     _, rows = store.read(_ATTRIBUTES)
     filter_columns: dict[str, list[str]] = {}
-    for table, _, column in rows:
-        if column in {FILTER_COLUMN, f"{FILTER_COLUMN}_text"}:
+    for table, _, column, is_overflow in rows:
+        if column == FILTER_COLUMN or (is_overflow and table in filter_columns):
             filter_columns.setdefault(table, []).append(column)
     return RecordedSchema(
-        hyperparameters=tuple(column for table, _, column in rows if table == "itrainingmodel"),
-        metrics={name: column for table, name, column in rows if table == "otrainingmodel"},
-        filters={table: tuple(columns) for table, columns in filter_columns.items() if FILTER_COLUMN in columns},
+        hyperparameters=tuple(column for table, _, column, _ in rows if table == "itrainingmodel"),
+        metrics={
+            name: column for table, name, column, is_overflow in rows if table == "otrainingmodel" and not is_overflow
+        },
+        filters={table: tuple(columns) for table, columns in filter_columns.items()},
     )

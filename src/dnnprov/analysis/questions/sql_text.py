@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.errors import UsageError
 from dnnprov.model.values import non_finite_name
 
 if TYPE_CHECKING:
@@ -56,7 +57,13 @@ def with_literals(sql: str, parameters: Mapping[str, Any]) -> str:
 
 
 def storable_text(text: str) -> str:
-    """The text as the recorder would have stored it: bytes of a command line that are no UTF-8 are written out."""
+    """The text as the recorder would have stored it: bytes of a command line that are no UTF-8 are written out.
+
+    Raises:
+        UsageError: it is no text.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"{text!r} is a {type(text).__name__}; expected text")
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
