@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from click.shell_completion import BashComplete
@@ -323,3 +325,37 @@ def test_every_command_has_help(run_cli, command):
     code, out, _ = run_cli(command, "--help")
     assert code == 0
     assert "--store" in out
+
+
+@pytest.mark.parametrize("command", [[], ["ask"]])
+def test_a_command_alone_prints_its_help_as_it_is(run_cli, command):
+    code, out, err = run_cli(*command)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: dnnprov")
+    assert err.count("\n") > 8
+
+
+def test_a_place_that_cannot_be_written_is_one_line(two_runs, run_cli, tmp_path):
+    pytest.importorskip("prov")
+    code, _, err = run_cli("export", "latest", "-o", tmp_path / "nowhere" / "x.provn")
+    assert code == 1
+    assert err == f"dnnprov: '{tmp_path}/nowhere/x.provn': No such file or directory\n"
+
+
+def test_ctrl_c_in_a_query_is_an_interrupt_and_no_time_out(two_runs):
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dnnprov", "query", endless, "--store", str(two_runs)], stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err.strip()) == (130, "dnnprov: interrupted")
+
+
+def test_show_has_adaptations_of_text_too(store, run_cli):
+    with dnnprov.start_run("m", params={"optimizer_name": "SGD"}) as run:
+        run.task("Training").log(epoch=1, loss=1.0)
+        run.set_params(optimizer_name="Adam")
+    (change,) = json.loads(run_cli("show", "latest", "--json")[1])["adaptations"]
+    assert (change["attribute"], change["old_value"], change["new_value"]) == ("optimizer_name", "SGD", "Adam")

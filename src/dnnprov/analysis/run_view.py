@@ -122,11 +122,25 @@ FROM task AS t JOIN task_dependency AS d ON d.task_id = t.task_id
 WHERE t.run_id = :run_id ORDER BY d.task_id, d.depends_on_task_id"""
 
 _ADAPTATIONS = """
-SELECT o.adaptation_id, o.epoch, o.step, o.attribute, o.old_value, o.new_value, o.technique, o.agent, o.reason,
-       o.triggered_by, o.timestamp, o.rank, o.non_finite
+SELECT o.*
 FROM oadaptation AS o JOIN process AS p ON p.process_id = o.process_id
 WHERE o.run_id = :run_id AND o.relation = 'generated'
 ORDER BY o.rank, p.attempt, p.name, o.sequence, o.row_number"""
+
+_ADAPTATION_COLUMNS = (
+    "adaptation_id",
+    "epoch",
+    "step",
+    "attribute",
+    "old_value",
+    "new_value",
+    "technique",
+    "agent",
+    "reason",
+    "triggered_by",
+    "timestamp",
+    "rank",
+)
 
 _FILES = """
 SELECT f.path, f.relation, f.role, f.size, f.sha256, f.modified_at, f.recorded_at, f.note, t.tag AS task
@@ -202,10 +216,15 @@ def _tasks(store: Store, run_id: int) -> list[Row]:
 
 
 def _adaptations(store: Store, run_id: int) -> list[Row]:
-    rows = _rows(store, _ADAPTATIONS, run_id)
-    for row in rows:
-        put_back(row, row.pop("non_finite"))
-    return rows
+    """The changes, a text (the name of an optimizer) in the place of the number that it is not."""
+    found = []
+    for row in _rows(store, _ADAPTATIONS, run_id):
+        put_back(row, row["non_finite"])
+        for name in ("old_value", "new_value"):
+            if row[name] is None:
+                row[name] = row.get(f"{name}_text")
+        found.append({name: row[name] for name in _ADAPTATION_COLUMNS})
+    return found
 
 
 def _environment(store: Store, run_id: int) -> Row:

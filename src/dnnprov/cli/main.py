@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(exit_code(arguments))
 
 
-def exit_code(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one line a kind of end
+def exit_code(arguments: list[str] | None = None) -> int:  # noqa: C901, PLR0911 - one line a kind of end
     """Run the command line; errors are printed to stderr as one line."""
     try:
         result = cli.main(args=arguments, prog_name="dnnprov", standalone_mode=False)
@@ -73,6 +73,9 @@ def exit_code(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one
         return stop.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help, as it is
+        return 2
     except click.UsageError as error:
         hint = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
         return _fail(f"{error.format_message()}{hint}", 2)
@@ -83,6 +86,9 @@ def exit_code(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one
         return 0
     except DnnprovError as error:
         return _fail(str(error), _code_of(error))
+    except OSError as error:
+        place = f"{error.filename!r}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}", 1)
     except Exception as error:  # noqa: BLE001 - a fault of ours; who asked gets a line, not a page
         if os.environ.get(DEBUG_VARIABLE) == "1":
             traceback.print_exc()

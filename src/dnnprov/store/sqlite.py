@@ -166,6 +166,8 @@ class SqliteStore:
             if "one statement at a time" in str(error):
                 raise QueryError(f"one SELECT is answered at a time; the SQL was {_shown(sql)}") from None
             if "interrupted" in str(error):
+                if time.monotonic() <= until:  # Ctrl-C, which SQLite keeps from Python while it computes
+                    raise KeyboardInterrupt from None
                 raise QueryTimeoutError(timeout_seconds) from None
             raise QueryError(f"{error}; the SQL was {_shown(sql)}") from None
         finally:
