@@ -7,6 +7,7 @@ there, so a skip is a failure.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ os.environ["DNNPROV_FOLLOW"] = "0"
 os.environ.setdefault("KERAS_BACKEND", "jax")  # read once, when keras is imported
 for variable in ("DNNPROV_STORE", "DNNPROV_DIR", "DNNPROV_DISABLED"):
     os.environ.pop(variable, None)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests that run in the background send Ctrl-C to their children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(os.environ.get("DNNPROV_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
