@@ -18,7 +18,7 @@ def test_the_public_names_are_these():
         "History",
         "Result",
         "Run",
-        "Task",
+        "RunTask",
         "__version__",
         "active_run",
         "keras",

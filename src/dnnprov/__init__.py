@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from dnnprov.capture.adaptation import Change as Change
     from dnnprov.capture.run import Run as Run
     from dnnprov.capture.run import active_run as active_run
+    from dnnprov.capture.run_task import RunTask as RunTask
     from dnnprov.capture.start import start_run as start_run
-    from dnnprov.capture.task import Task as Task
     from dnnprov.errors import DnnprovError as DnnprovError
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ _HOMES = {
     "History": ("dnnprov.analysis.history", "History"),
     "Result": ("dnnprov.analysis.result", "Result"),
     "Run": ("dnnprov.capture.run", "Run"),
-    "Task": ("dnnprov.capture.task", "Task"),
+    "RunTask": ("dnnprov.capture.run_task", "RunTask"),
     "active_run": ("dnnprov.capture.run", "active_run"),
     "keras": ("dnnprov.keras", ""),
     "open": ("dnnprov.analysis.history", "open_history"),
@@ -42,7 +42,7 @@ __all__ = [
     "History",
     "Result",
     "Run",
-    "Task",
+    "RunTask",
     "__version__",
     "active_run",
     "keras",

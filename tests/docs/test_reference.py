@@ -75,7 +75,7 @@ def test_every_public_name_is_on_the_page(page, names):
 
 
 @pytest.mark.parametrize(
-    "kind", [dnnprov.Run, dnnprov.Task, dnnprov.History, dnnprov.Result, RunView], ids=lambda kind: kind.__name__
+    "kind", [dnnprov.Run, dnnprov.RunTask, dnnprov.History, dnnprov.Result, RunView], ids=lambda kind: kind.__name__
 )
 def test_every_public_member_is_in_its_section(page, kind):
     section = page(API).section(kind.__name__)
@@ -84,7 +84,7 @@ def test_every_public_member_is_in_its_section(page, kind):
     assert not missing
 
 
-@pytest.mark.parametrize("kind", [dnnprov.Run, dnnprov.Task, dnnprov.History], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [dnnprov.Run, dnnprov.RunTask, dnnprov.History], ids=lambda kind: kind.__name__)
 def test_the_arguments_that_the_page_shows_are_those_of_the_code(page, kind):
     for row in page(API).table(kind.__name__):
         name, shown = re.fullmatch(r"`(\w+)\((.*)\)`", row[0]).groups()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dnnprov.capture.run import Run
-    from dnnprov.capture.task import Task
+    from dnnprov.capture.run_task import RunTask
 
 MANUAL = "manual"
 """Technique of a change made by hand."""
@@ -56,19 +56,19 @@ class Adaptations:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._tasks: dict[tuple[str, Task | None], Task] = {}
+        self._tasks: dict[tuple[str, RunTask | None], RunTask] = {}
         self._numbers = itertools.count(1)
 
     def continue_after(self, number: int) -> None:
         """Number the next change after those of an earlier process."""
         self._numbers = itertools.count(number + 1)
 
-    def end_with(self, training: Task) -> None:
+    def end_with(self, training: RunTask) -> None:
         """The training ended, and what adapted it with it."""
         for key in [key for key in self._tasks if key[1] is training]:
             self._tasks.pop(key).end(training.status)
 
-    def record(self, change: Change, training: Task | None) -> None:
+    def record(self, change: Change, training: RunTask | None) -> None:
         """Record a change as a row of oAdaptation."""
         task = self._begin(change.technique, change.parameters, training)
         reference = self._run.recorder.reference(task.handle)
@@ -90,7 +90,7 @@ class Adaptations:
         if training is not None and training.status != "running":  # a change told afterwards
             self.end_with(training)
 
-    def _begin(self, technique: str, parameters: Mapping[str, Any], training: Task | None) -> Task:
+    def _begin(self, technique: str, parameters: Mapping[str, Any], training: RunTask | None) -> RunTask:
         """The Adaptation task of a technique, begun where there is none yet."""
         key = (technique, training)
         task = self._tasks.get(key)

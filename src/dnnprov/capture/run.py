@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dnnprov.capture.adaptation import Adaptations, Change
 from dnnprov.capture.file_hash import FileState, file_sha256, file_state
-from dnnprov.capture.task import Task, end_of_block
+from dnnprov.capture.run_task import RunTask, end_of_block
 from dnnprov.model.events import (
     END_STATES,
     FileHashed,
@@ -55,12 +55,12 @@ class Run:
         self.dataflow = dataflow
         self.name = name
         self.uid = recorder.run
-        self.training: Task | None = None
+        self.training: RunTask | None = None
         self._status: RunStatus = "running"
         self._process_id = os.getpid()
         self._steps = itertools.count()
         self._parameters: dict[str, Any] = {}
-        self._tasks: dict[int, Task] = {}
+        self._tasks: dict[int, RunTask] = {}
         self._expected_ends: dict[int, tuple[RunStatus, str | None]] = {}
         self._adaptations = Adaptations(self)
         self._finish_lock = threading.RLock()
@@ -74,7 +74,7 @@ class Run:
         """`running` until it is finished."""
         return self._status
 
-    def task(self, tag: str, after: Task | Iterable[Task] | None = None) -> Task:
+    def task(self, tag: str, after: RunTask | Iterable[RunTask] | None = None) -> RunTask:
         """Begin a task.
 
         Args:
@@ -84,7 +84,7 @@ class Run:
         Returns:
             The task, a context manager that ends it.
         """
-        task = Task(self, str(plain_value(tag)), self._tasks_in(after))
+        task = RunTask(self, str(plain_value(tag)), self._tasks_in(after))
         self._tasks[id(task)] = task
         if task.tag.lower() in TRAINING_TAGS:
             self.training = task
@@ -142,7 +142,7 @@ class Run:
                 )
         self.set_params(**{name: value for name, value in parameters.items() if name not in self._parameters})
 
-    def adapt(self, change: Change, training: Task | None = None) -> None:
+    def adapt(self, change: Change, training: RunTask | None = None) -> None:
         """Record that a hyperparameter was changed during training: a row of `oAdaptation`.
 
         Args:
@@ -165,7 +165,7 @@ class Run:
         self.record_file(path, role, "generated", None)
 
     def record_file(
-        self, path: str | os.PathLike[str], role: str | None, relation: Relation, task: Task | None
+        self, path: str | os.PathLike[str], role: str | None, relation: Relation, task: RunTask | None
     ) -> None:
         """Record a file with its size and time now and its SHA-256 later; a missing one is a problem."""
         with self.recorder.guarded("record_file"):
@@ -251,14 +251,14 @@ class Run:
         """Whether this is a forked child of the process that started the run."""
         return os.getpid() != self._process_id
 
-    def expect_end(self, task: Task, status: RunStatus, reason: str | None = None) -> None:
+    def expect_end(self, task: RunTask, status: RunStatus, reason: str | None = None) -> None:
         """Say how a task ended whose own end never came, where the run itself finishes well.
 
         For an integration that ends its tasks itself: what it did not end was left by an exception.
         """
         self._expected_ends[id(task)] = status, reason
 
-    def forget_task(self, task: Task) -> None:
+    def forget_task(self, task: RunTask) -> None:
         """A task ended by itself and needs no end from `finish`; its adaptations end with it."""
         self._tasks.pop(id(task), None)
         self._expected_ends.pop(id(task), None)
@@ -270,16 +270,16 @@ class Run:
             task.end(*(expected or (status, None)))
         self.recorder.append(RunEnded(status=status, reason=reason))
 
-    def _tasks_in(self, after: object) -> list[Task]:
+    def _tasks_in(self, after: object) -> list[RunTask]:
         """The tasks among what was given as `after`; what is none is noted."""
-        if after is None or isinstance(after, Task):
-            return [after] if isinstance(after, Task) else []
+        if after is None or isinstance(after, RunTask):
+            return [after] if isinstance(after, RunTask) else []
         given = list(after) if isinstance(after, Iterable) and not isinstance(after, str) else [after]
         for one in given:
-            if not isinstance(one, Task):
+            if not isinstance(one, RunTask):
                 shown = plain_value(one)
                 self.recorder.note_problem("not_a_task", f"after={shown!r} is no task of a run; it was left out")
-        return [one for one in given if isinstance(one, Task)]
+        return [one for one in given if isinstance(one, RunTask)]
 
     def _adapt_by_hand(self, name: str, value: Any) -> None:
         epoch = self.training.last_epoch if self.training else None

@@ -13,8 +13,8 @@ from dnnprov.capture.environment import environment
 from dnnprov.capture.follower import start_follower
 from dnnprov.capture.recorder import DisabledRecorder, Recorder, warn_user
 from dnnprov.capture.run import Run, active_run, open_runs
+from dnnprov.capture.run_task import end_of_block
 from dnnprov.capture.switches import is_switched_on
-from dnnprov.capture.task import end_of_block
 from dnnprov.errors import UsageError
 from dnnprov.journal.folder import store_folder
 from dnnprov.model.events import RunResumed, RunStarted

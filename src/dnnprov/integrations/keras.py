@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import keras
 
-from dnnprov.capture.task import end_of_block
+from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.keras_checkpoints import CheckpointWatch
 from dnnprov.integrations.keras_hyperparameters import (
     hyperparameters,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dnnprov.capture.run import Run
-    from dnnprov.capture.task import Task
+    from dnnprov.capture.run_task import RunTask
     from dnnprov.integrations.technique import Technique
     from dnnprov.model.events import RunStatus
 
@@ -109,7 +109,7 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
         tags: Mapping[str, str] | Iterable[str] | None = None,
         store: str | os.PathLike[str] | None = None,
         run: Run | None = None,
-        after: Task | Iterable[Task] | None = None,
+        after: RunTask | Iterable[RunTask] | None = None,
     ) -> None:
         super().__init__()
         self._steps = TrainingSteps(RunChoice(dataflow, params, name, tags, store, run), after)

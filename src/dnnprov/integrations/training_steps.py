@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.adaptation import Change
-from dnnprov.capture.task import Task
+from dnnprov.capture.run_task import RunTask
 from dnnprov.integrations.run_choice import RunChoice, check_type, in_another_thread
 from dnnprov.integrations.technique import BY_HAND
 from dnnprov.model.events import ProblemRecorded
@@ -72,11 +72,11 @@ class TrainingSteps:
         UsageError: `after` is neither a task nor several.
     """
 
-    def __init__(self, choice: RunChoice, after: Task | Iterable[Task] | None = None) -> None:
+    def __init__(self, choice: RunChoice, after: RunTask | Iterable[RunTask] | None = None) -> None:
         self.choice = choice
         self._after = _tasks(after)
-        self._training: Task | None = None
-        self._testing: Task | None = None
+        self._training: RunTask | None = None
+        self._testing: RunTask | None = None
         self._epoch: int | None = None
         self._began = self._elapsed = 0.0
         self._is_abandoned = False
@@ -246,7 +246,7 @@ class TrainingSteps:
         if self._training is not None:
             self._abandon(self._training)
 
-    def _abandon(self, training: Task) -> None:
+    def _abandon(self, training: RunTask) -> None:
         if training.status == "running" and not training.run.is_elsewhere():
             training.end("failed", ABANDONED)
             self._is_abandoned = training is self._training
@@ -292,13 +292,13 @@ class TrainingSteps:
         self.run.adapt(change, self._training)
 
 
-def _tasks(after: object) -> list[Task]:
+def _tasks(after: object) -> list[RunTask]:
     """The task or tasks given as `after`."""
-    if after is None or isinstance(after, Task):
+    if after is None or isinstance(after, RunTask):
         return [] if after is None else [after]
     given: list[Any] = list(after) if isinstance(after, Iterable) and not isinstance(after, str) else [after]
     for one in given:
-        check_type("after", one, Task, "a task of a run, or a list of tasks")
+        check_type("after", one, RunTask, "a task of a run, or a list of tasks")
     return given
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnnprov.model.events import Relation, RunStatus
 
 
-class Task:
+class RunTask:
     """One execution of a transformation; made by `Run.task`, ended by its `with` block or `end`.
 
     Attributes:
@@ -35,7 +35,7 @@ class Task:
         ```
     """
 
-    def __init__(self, run: Run, tag: str, after: Iterable[Task] = ()) -> None:
+    def __init__(self, run: Run, tag: str, after: Iterable[RunTask] = ()) -> None:
         self.run = run
         self.tag = tag
         self.last_epoch: int | None = None
@@ -125,7 +125,7 @@ class Task:
             self.end(*end_of_block(error))
 
     def __repr__(self) -> str:
-        return f"<Task {self.tag!r} of run {self.run.name!r}, {self._status}>"
+        return f"<RunTask {self.tag!r} of run {self.run.name!r}, {self._status}>"
 
 
 def end_of_block(error: BaseException | None) -> tuple[RunStatus, str | None]:
