@@ -78,6 +78,7 @@ def train(settings: Settings, data: LabelledImages, options: argparse.Namespace,
     import keras
 
     from alexnet import build_alexnet
+    from batches import Batches
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(options.seed)
@@ -97,7 +98,6 @@ def train(settings: Settings, data: LabelledImages, options: argparse.Namespace,
             len(data.class_names),
             settings.dropout,
             scale=options.scale,
-            flip=data.name == "17flowers",
         )
         model.compile(
             optimizer=make_optimizer(settings),
@@ -107,10 +107,8 @@ def train(settings: Settings, data: LabelledImages, options: argparse.Namespace,
         provenance = cost.watched(dnnprov.keras.ProvenanceCallback(DATAFLOW, run=run, after=filters))
         with cost.training():
             history = model.fit(
-                data.train.images,
-                data.train.labels,
+                Batches(data.train, 32, mirror=data.name == "17flowers", seed=options.seed),
                 epochs=options.epochs,
-                batch_size=32,
                 validation_data=(data.validation.images, data.validation.labels),
                 callbacks=[
                     *adaptation(settings),
@@ -121,7 +119,6 @@ def train(settings: Settings, data: LabelledImages, options: argparse.Namespace,
             )
         path = options.output / f"{run.name}.keras"
         model.save(path)
-        provenance.add_file(path)
         model.evaluate(data.test.images, data.test.labels, callbacks=[provenance], verbose=0)
         with cost.timed():
             cost.count_threads()

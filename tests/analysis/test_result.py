@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import dnnprov
 from dnnprov.analysis.result import Result
 from dnnprov.errors import MissingExtraError
 
@@ -71,3 +72,20 @@ def test_the_page_of_a_result_escapes_names_values_and_notes():
     assert "<b>" not in page
     assert "<i>" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_a_table_of_runs_says_once_what_is_the_same_in_all_of_them(store):
+    for rate, seed in ((0.1, 1), (0.2, 1)):
+        with dnnprov.start_run(
+            "d", params={"learning_rate": rate, "dropout": 0.4, "seed": seed, "width": rate * 10}
+        ) as run:
+            with run.task("Training") as training:
+                training.log(epoch=1, accuracy=rate)
+    with dnnprov.open() as history:
+        for answer in (history.runs(), history.ask("Q5")):
+            assert answer.shared == {"seed": 1}
+            assert {row["seed"] for row in answer} == {1}
+            assert {"learning_rate", "dropout", "width"} <= set(answer.shown_columns)
+            assert "seed" not in answer.shown_columns
+            assert repr(answer).endswith("the same in all rows: seed=1")
+            assert "<p><small>the same in all rows: seed=1</small></p>" in answer._repr_html_()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.analysis.questions.sql_text import with_literals
 from dnnprov.analysis.result import Result
+from dnnprov.analysis.shared_values import shared_values
 from dnnprov.model.values import NON_FINITE
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def answer(store: Store, statement: Statement, notes: Iterable[str] = ()) -> Res
     absent = {column for column in statement.optional if all(row[column] is None for row in found)}
     shown = [column for column in columns if column not in absent]
     cells = [[row[column] for column in shown] for row in found]
-    return Result(shown, cells, with_literals(statement.sql, statement.parameters), notes)
+    shared = shared_values(found, (name for name in shown if name in statement.optional))
+    return Result(shown, cells, with_literals(statement.sql, statement.parameters), notes, shared=shared)
 
 
 def put_back(row: dict[str, Any], non_finite: str | None, places: Mapping[str, str] | None = None) -> None:

@@ -8,6 +8,7 @@ from dnnprov.analysis.answering import put_back
 from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
 from dnnprov.analysis.questions.sql_text import with_literals
 from dnnprov.analysis.result import Result
+from dnnprov.analysis.shared_values import shared_values
 from dnnprov.model.values import MAX_INTEGER
 from dnnprov.store.schema import OVERVIEW_COLUMNS
 
@@ -63,7 +64,8 @@ ORDER BY o.started_at DESC NULLS LAST, o.run_id DESC"""
         put_back(row, hyperparameters, {name: name for name in columns if name not in OVERVIEW_COLUMNS})
         put_back(row, loss, {"loss": "loss"})
     cells = [list(row.values()) for row in found]
-    return Result(columns, cells, with_literals(shown, parameters), notes, _shown_columns(columns, found))
+    shared = shared_values(found, (name for name in columns if name not in OVERVIEW_COLUMNS))
+    return Result(columns, cells, with_literals(shown, parameters), notes, _shown_columns(columns, found), shared)
 
 
 def _shown_columns(columns: list[str], rows: list[Row]) -> list[str]:

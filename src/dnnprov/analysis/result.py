@@ -7,12 +7,12 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from dnnprov.analysis.table import html_table, short_time, text_table
+from dnnprov.analysis.table import cell_text, html_table, short_time, text_table
 from dnnprov.errors import MissingExtraError
 from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, non_finite_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
     import pyarrow as pa  # type: ignore[import-untyped]
@@ -32,6 +32,7 @@ class Result(Sequence[Row]):
         sql: what was run, with its parameters filled in, fit to be pasted into a database shell.
         notes: one line each, for stderr: runs left out of a ranking, rows cut off, as of when an answer is.
         shown_columns: those of a table for people, in their order; all where nothing else was said.
+        shared: column -> value, for those that are the same in all rows and stand in a line below the table.
 
     Example:
         ```python
@@ -47,12 +48,15 @@ class Result(Sequence[Row]):
         sql: str = "",
         notes: Iterable[str] = (),
         shown_columns: Sequence[str] | None = None,
+        shared: Mapping[str, Any] | None = None,
     ) -> None:
         self.columns = distinct_names(columns)
         self.rows: list[Row] = [dict(zip(self.columns, row, strict=True)) for row in rows]
         self.sql = sql
         self.notes = list(notes)
-        self.shown_columns = list(self.columns if shown_columns is None else shown_columns)
+        self.shared = dict(shared or {})
+        shown = self.columns if shown_columns is None else shown_columns
+        self.shown_columns = [name for name in shown if name not in self.shared]
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -119,11 +123,17 @@ class Result(Sequence[Row]):
         """The values of the columns for people, times to the second."""
         return [[short_time(name, row[name]) for name in self.shown_columns] for row in self.rows]
 
+    def shared_line(self) -> str:
+        """What is the same in all rows, in words; empty where all columns are shown."""
+        values = ", ".join(f"{cell_text(name)}={cell_text(value)}" for name, value in self.shared.items())
+        return f"the same in all rows: {values}" if values else ""
+
     def __repr__(self) -> str:
-        return text_table(self.shown_columns, self.shown_cells())
+        return "\n".join(filter(None, [text_table(self.shown_columns, self.shown_cells()), self.shared_line()]))
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
+        lines = filter(None, [self.shared_line(), *self.notes])
+        notes = "".join(f"<p><small>{html.escape(line)}</small></p>" for line in lines)
         return html_table(self.shown_columns, self.shown_cells()) + notes
 
 

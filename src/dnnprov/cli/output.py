@@ -37,6 +37,8 @@ def print_result(result: Result) -> None:
         click.echo("(nothing)", err=True)
     else:
         print_table(result.shown_columns, result.shown_cells())
+        if line := result.shared_line():
+            click.echo(line, err=True)
 
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:
