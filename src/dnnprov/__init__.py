@@ -1,7 +1,9 @@
 """Provenance of deep-learning training: record it, and ask it while the training still runs.
 
-What is public stands in `__all__`. Importing this package loads no framework, no pandas and no database driver; each
-name is loaded when it is first used.
+What is public stands in `__all__` and, beside it, `keras` and `open`, which `from dnnprov import *` must not put in the
+place of the user's own. Importing this package loads no framework, no pandas and no database driver; each
+name is loaded when it is first used. Once the program has imported Keras, `dnnprov.keras` follows, so that a model read
+from a file is known for what it is.
 """
 
 from __future__ import annotations
@@ -9,44 +11,86 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.integrations.when_imported import prepare_when_imported
+
 if TYPE_CHECKING:
     from dnnprov import keras as keras
     from dnnprov.analysis.history import History as History
-    from dnnprov.analysis.history import open_history as open  # noqa: A004 - as dnnprov.open, what people expect
+    from dnnprov.analysis.history import open_history as open  # noqa: A004, F401 - as dnnprov.open, what people expect
     from dnnprov.analysis.result import Result as Result
     from dnnprov.capture.adaptation import Change as Change
     from dnnprov.capture.run import Run as Run
     from dnnprov.capture.run import active_run as active_run
     from dnnprov.capture.run_task import RunTask as RunTask
     from dnnprov.capture.start import start_run as start_run
+    from dnnprov.dataflow.attribute import Attribute as Attribute
+    from dnnprov.dataflow.attribute import AttributeType as AttributeType
+    from dnnprov.dataflow.data_set import DataSet as DataSet
+    from dnnprov.dataflow.dataflow import Dataflow as Dataflow
+    from dnnprov.dataflow.dependency import Dependency as Dependency
+    from dnnprov.dataflow.element import Element as Element
+    from dnnprov.dataflow.file import File as File
+    from dnnprov.dataflow.program import Program as Program
+    from dnnprov.dataflow.set import Set as Set
+    from dnnprov.dataflow.set import SetType as SetType
+    from dnnprov.dataflow.task import Task as Task
+    from dnnprov.dataflow.task import TaskStatus as TaskStatus
+    from dnnprov.dataflow.transformation import Transformation as Transformation
     from dnnprov.errors import DnnprovError as DnnprovError
+    from dnnprov.export.exporting import export_provenance as export_provenance
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Attribute": ("dnnprov.dataflow.attribute", "Attribute"),
+    "AttributeType": ("dnnprov.dataflow.attribute", "AttributeType"),
     "Change": ("dnnprov.capture.adaptation", "Change"),
+    "DataSet": ("dnnprov.dataflow.data_set", "DataSet"),
+    "Dataflow": ("dnnprov.dataflow.dataflow", "Dataflow"),
+    "Dependency": ("dnnprov.dataflow.dependency", "Dependency"),
     "DnnprovError": ("dnnprov.errors", "DnnprovError"),
+    "Element": ("dnnprov.dataflow.element", "Element"),
+    "File": ("dnnprov.dataflow.file", "File"),
     "History": ("dnnprov.analysis.history", "History"),
+    "Program": ("dnnprov.dataflow.program", "Program"),
     "Result": ("dnnprov.analysis.result", "Result"),
     "Run": ("dnnprov.capture.run", "Run"),
     "RunTask": ("dnnprov.capture.run_task", "RunTask"),
+    "Set": ("dnnprov.dataflow.set", "Set"),
+    "SetType": ("dnnprov.dataflow.set", "SetType"),
+    "Task": ("dnnprov.dataflow.task", "Task"),
+    "TaskStatus": ("dnnprov.dataflow.task", "TaskStatus"),
+    "Transformation": ("dnnprov.dataflow.transformation", "Transformation"),
     "active_run": ("dnnprov.capture.run", "active_run"),
+    "export_provenance": ("dnnprov.export.exporting", "export_provenance"),
     "keras": ("dnnprov.keras", ""),
     "open": ("dnnprov.analysis.history", "open_history"),
     "start_run": ("dnnprov.capture.start", "start_run"),
 }
 
 __all__ = [
+    "Attribute",
+    "AttributeType",
     "Change",
+    "DataSet",
+    "Dataflow",
+    "Dependency",
     "DnnprovError",
+    "Element",
+    "File",
     "History",
+    "Program",
     "Result",
     "Run",
     "RunTask",
+    "Set",
+    "SetType",
+    "Task",
+    "TaskStatus",
+    "Transformation",
     "__version__",
     "active_run",
-    "keras",
-    "open",
+    "export_provenance",
     "start_run",
 ]
 
@@ -62,4 +106,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return sorted([*_HOMES, "__version__"])
+
+
+prepare_when_imported("keras", "dnnprov.keras")

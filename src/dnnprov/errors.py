@@ -17,7 +17,8 @@ DnnprovError
 ├── QueryError                            SQL that failed
 │   ├── QueryRefusedError                 SQL that would write, or look outside the store
 │   └── QueryTimeoutError
-└── MissingExtraError (also ImportError)  an optional part is not installed
+├── MissingExtraError (also ImportError)  an optional part is not installed
+└── UnsupportedVersionError (also ImportError)  it is installed, and older than what is supported
 ```
 
 Recording never raises these into a training; only `UsageError` comes out of it, at the call that starts a run.
@@ -144,3 +145,13 @@ class MissingExtraError(DnnprovError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs a package that is not installed: pip install 'dnnprov[{extra}]'")
+
+
+class UnsupportedVersionError(DnnprovError, ImportError):
+    """A framework is older than the oldest version that is supported."""
+
+    def __init__(self, feature: str, framework: str, oldest: str, installed: str) -> None:
+        super().__init__(
+            f"{feature} records {framework} {oldest} and later; installed is {framework} {installed}. "
+            f"Get a later one: pip install '{framework.lower()}>={oldest}'"
+        )

@@ -340,6 +340,7 @@ def test_a_rank_or_a_child_taken_in_before_rank_0_leaves_the_same_plan(tmp_path)
     ]
     assert {json.loads(row)["status"] for row in expected["task"]} == {"finished"}
     assert json.loads(json.loads(expected["run"][0])["specification"])["Training"] == {
+        "after": {"Filters": ["oFilters"]},
         "generated": ["oTrainingModel"],
         "used": ["iTrainingModel"],
     }
@@ -539,3 +540,13 @@ def test_a_run_waits_for_its_other_ranks_when_one_closed_its_journal(store):
     write_segment(store, "r0-a", [RunStarted(dataflow="m", name="n")])
     write_segment(store, "r1-a", [TaskBegan(tag="Training"), SegmentClosed()], rank=1)
     assert column_of(store, "SELECT status FROM run") == ["running"]
+
+
+def test_an_adaptation_of_a_text_fits_and_is_no_problem(store):
+    with dnnprov.start_run("d", params={"optimizer_name": "SGD", "learning_rate": 0.1}) as run:
+        run.set_params(optimizer_name="Adam", learning_rate=0.01)
+    assert rows_of(store, "SELECT old_value, new_value, old_value_text, new_value_text FROM oadaptation") == [
+        {"old_value": None, "new_value": None, "old_value_text": "SGD", "new_value_text": "Adam"},
+        {"old_value": 0.1, "new_value": 0.01, "old_value_text": None, "new_value_text": None},
+    ]
+    assert column_of(store, "SELECT kind FROM problem") == []

@@ -26,7 +26,9 @@ MEANINGS: dict[str, str] = {
     "dataflow_changed": "A run was resumed as one of another dataflow; it stays what it was. Start a new run instead.",
     "file_missing": "A file that was to be recorded was not there. Record it after it is written.",
     "unknown_status": "finish() or end() was called with a status that does not exist; finished was recorded.",
-    "not_a_task": "after= was given something that is no task of a run; that dependency is not recorded.",
+    "not_a_task": "A task was to depend on what is no task of its run, or too late; that dependency is not recorded.",
+    "misused_call": "A call that raises before a training was made during one; what could be kept of it was.",
+    "unknown_hyperparameter": "A hyperparameter that provenance() names was found nowhere. Give its value by keyword.",
 }
 """Kind of problem -> what it means and what to do."""
 

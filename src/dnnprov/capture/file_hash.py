@@ -6,10 +6,11 @@ that was noted, it is marked instead of given the hash of something else.
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dnnprov.model.content_hash import content_sha256, files_below
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,16 +42,13 @@ def file_state(path: Path) -> FileState:
     found = path.stat()
     if not stat.S_ISDIR(found.st_mode):
         return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
-    inside = [entry.stat() for entry in _files_below(path)]
+    inside = [entry.stat() for entry in files_below(path)]
     newest = max((entry.st_mtime_ns for entry in inside), default=found.st_mtime_ns)
     return FileState(sum(entry.st_size for entry in inside), newest, found.st_ino)
 
 
 def file_sha256(path: Path, expected: FileState) -> tuple[str | None, str | None]:
     """The hash of a file that is in the expected state before and after, or the reason why there is none.
-
-    A folder's hash is taken over a line `<sha256>  <relative path>` for each file in it, sorted by path, as
-    `sha256sum` would print them.
 
     Returns:
         (hexadecimal SHA-256, None), or (None, reason).
@@ -60,7 +58,7 @@ def file_sha256(path: Path, expected: FileState) -> tuple[str | None, str | None
             return None, OVERWRITTEN
         if not path.is_file() and not path.is_dir():
             return None, "no regular file"  # a pipe or a device would be read for ever
-        digest = _folder_digest(path) if path.is_dir() else _digest(path)
+        digest = content_sha256(path)
         if file_state(path) != expected:
             return None, OVERWRITTEN
     except FileNotFoundError:
@@ -68,19 +66,3 @@ def file_sha256(path: Path, expected: FileState) -> tuple[str | None, str | None
     except OSError as error:
         return None, f"not readable: {error.strerror}"
     return digest, None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _folder_digest(folder: Path) -> str:
-    whole = hashlib.sha256()
-    for path in _files_below(folder):
-        whole.update(f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n".encode("utf-8", "backslashreplace"))
-    return whole.hexdigest()
-
-
-def _files_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -301,24 +301,6 @@ class DisabledRecorder(Recorder):
     def note_problem(self, kind: str, detail: str) -> None:  # noqa: D102
         pass
 
-    def notice_deletion(self) -> None:
-        """Where somebody deleted the journal: say so, and record the rest of the run into a new segment."""
-        writer = self._writer
-        if writer is None or not writer.is_deleted():
-            return
-        with self._open_lock:
-            self._warn(
-                "deleted", f"{writer.path} was deleted while it was written; what it held is lost, the rest is kept"
-            )
-            self._writer = None
-            writer.close()
-            self.process = _process_name(self._header.rank)
-            self._kept, self._begun = [*self._begun, *self._kept], []
-            for _, handle in self._kept:
-                handle.seq = None
-            self.num_lost += 1
-            self._lost_untold += 1
-
     def start_heartbeat(self) -> None:  # noqa: D102
         pass
 

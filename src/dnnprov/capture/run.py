@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dnnprov.capture.adaptation import Adaptations, Change
 from dnnprov.capture.file_hash import FileState, file_sha256, file_state
+from dnnprov.capture.hyperparameters import Hyperparameters
 from dnnprov.capture.run_task import RunTask, end_of_block
 from dnnprov.model.events import (
     END_STATES,
+    DataflowDeclared,
     FileHashed,
     FileRecorded,
     MetricsRecorded,
@@ -22,15 +24,15 @@ from dnnprov.model.events import (
     RunEnded,
 )
 from dnnprov.model.training import TRAINING_TAGS
-from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, number_or_none, plain_value, same_value
+from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, number_or_none, plain_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from dnnprov.capture.earlier import EarlierRun
     from dnnprov.capture.recorder import Handle, Recorder
-    from dnnprov.model.events import Relation, RunStatus
+    from dnnprov.model.events import Relation, RunStatus, TransformationDeclared
 
 _active: ContextVar[Run | None] = ContextVar("dnnprov_active_run", default=None)
 open_runs: set[Run] = set()
@@ -48,6 +50,7 @@ class Run:
         name: of the run, for people.
         uid: of the run, unique without coordination.
         recorder: the door to the journal, for integrations.
+        hyperparameters: what is known of them, for integrations.
     """
 
     def __init__(self, recorder: Recorder, dataflow: str, name: str) -> None:
@@ -56,16 +59,19 @@ class Run:
         self.name = name
         self.uid = recorder.run
         self.training: RunTask | None = None
+        self.hyperparameters = Hyperparameters()
         self._status: RunStatus = "running"
         self._process_id = os.getpid()
         self._steps = itertools.count()
-        self._parameters: dict[str, Any] = {}
+        self._feeding: tuple[RunTask, ...] = ()
         self._tasks: dict[int, RunTask] = {}
         self._expected_ends: dict[int, tuple[RunStatus, str | None]] = {}
         self._adaptations = Adaptations(self)
         self._finish_lock = threading.RLock()
         self._is_finishing = False
         self._ending: tuple[RunStatus, str | None] | None = None
+        self._before_finish: list[Callable[[], None]] = []
+        self._own_end: tuple[RunStatus, str | None] | None = None
         self._tokens: list[Token[Run | None]] = []
         self._warned_closed = False
 
@@ -74,17 +80,28 @@ class Run:
         """`running` until it is finished."""
         return self._status
 
-    def task(self, tag: str, after: RunTask | Iterable[RunTask] | None = None) -> RunTask:
+    def task(
+        self,
+        tag: str,
+        after: RunTask | Iterable[RunTask] | None = None,
+        identifier: str | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> RunTask:
         """Begin a task.
 
         Args:
             tag: of its transformation: `Filters`, `Training`, `Testing` or any name of yours.
             after: the task or tasks whose results it uses; lineage and the filter questions follow these.
+            identifier: what you call it.
+            details: further texts about it, by name.
 
         Returns:
             The task, a context manager that ends it.
         """
-        task = RunTask(self, str(plain_value(tag)), self._tasks_in(after))
+        tag, before = str(plain_value(tag)), self._tasks_in(after)
+        if tag.lower() in TRAINING_TAGS:
+            before += [fed for fed in self._feeding if fed not in before]
+        task = RunTask(self, tag, before, identifier, details)
         self._tasks[id(task)] = task
         if task.tag.lower() in TRAINING_TAGS:
             self.training = task
@@ -118,29 +135,36 @@ class Run:
         if self.is_closed("hyperparameters"):
             return
         with self.recorder.guarded("set_params"):
-            new = {name: value for name, value in parameters.items() if name not in self._parameters}
+            new = self.hyperparameters.new(parameters)
             if new:
                 self.recorder.append(ParametersSet(values=dict(new)), keep=True)
-                self._parameters.update({name: plain_value(value) for name, value in new.items()})
-            for name, value in parameters.items():
-                plain = plain_value(value)
-                if name not in new and not same_value(plain, self._parameters[name]):
-                    self._adapt_by_hand(name, plain)
+                self.hyperparameters.note(new)
+            for name, value in self.hyperparameters.changed(parameters).items():
+                self._adapt_by_hand(name, value)
 
     def fill_params(self, parameters: Mapping[str, Any]) -> None:
         """Record hyperparameters that an integration read from a framework; what the user stated stays.
 
         A value that differs from the stated one is noted as a problem `conflicting_hyperparameter`.
         """
-        for name, value in parameters.items():
-            stated = self._parameters.get(name)
-            plain = plain_value(value)
-            if stated is not None and plain is not None and not same_value(stated, plain):
+        parameters = self.hyperparameters.kept(parameters)
+        for name, plain in self.hyperparameters.changed(parameters).items():
+            stated = self.hyperparameters.known(name)
+            if stated is not None and plain is not None:
                 self.recorder.note_problem(
                     "conflicting_hyperparameter",
                     f"{name} was given as {stated!r}, the framework has {plain!r}; the given value was kept",
                 )
-        self.set_params(**{name: value for name, value in parameters.items() if name not in self._parameters})
+        self.set_params(**self.hyperparameters.new(parameters))
+
+    def feed_trainings(self, tasks: Iterable[RunTask]) -> None:
+        """Name tasks whose results each Training that begins from now on uses too; a later call replaces them."""
+        self._feeding = tuple(tasks)
+
+    def declare(self, transformations: list[TransformationDeclared]) -> None:
+        """Record a plan of the run's dataflow; whatever is new in it makes a new version."""
+        if not self.is_closed("the plan"):
+            self.recorder.append(DataflowDeclared(dataflow=self.dataflow, transformations=transformations), keep=True)
 
     def adapt(self, change: Change, training: RunTask | None = None) -> None:
         """Record that a hyperparameter was changed during training: a row of `oAdaptation`.
@@ -153,7 +177,7 @@ class Run:
             return
         with self.recorder.guarded("adapt"):
             self._adaptations.record(change, training or self.training)
-            self._parameters[change.attribute] = change.new_value
+            self.hyperparameters.note({change.attribute: change.new_value})
 
     def add_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
         """Record a file or folder that the run generated; its SHA-256 follows in the background.
@@ -214,8 +238,13 @@ class Run:
     def _finish(self, status: RunStatus, reason: str | None) -> None:
         with self.recorder.guarded("finish"):
             self.recorder.run_deferred()
+            for job in self._before_finish:
+                with self.recorder.guarded("before finish"):
+                    job()
             self.recorder.drain()
             self.recorder.notice_deletion()
+            if status == "finished" and self._own_end is not None:
+                status, reason = self._own_end
             status, reason = self.known_ending(status, reason)
             if not self.is_elsewhere():
                 self._end_everything(status, reason)
@@ -232,7 +261,7 @@ class Run:
 
     def continue_from(self, earlier: EarlierRun) -> None:
         """Take over what earlier processes of a resumed run left, so that a change since is seen as one."""
-        self._parameters.update(earlier.parameters)
+        self.hyperparameters.note(earlier.parameters)
         self._adaptations.continue_after(earlier.num_adaptations)
         self._steps = itertools.count(earlier.next_step)
 
@@ -250,6 +279,22 @@ class Run:
     def is_elsewhere(self) -> bool:
         """Whether this is a forked child of the process that started the run."""
         return os.getpid() != self._process_id
+
+    @property
+    def is_executing(self) -> bool:
+        """Whether any task is under way."""
+        return bool(self._tasks)
+
+    def before_finish(self, job: Callable[[], None]) -> None:
+        """Do something when the run is about to be finished, while it still records."""
+        self._before_finish.append(job)
+
+    def expect_own_end(self, status: RunStatus | None, reason: str | None = None) -> None:
+        """Say how the run ends where nobody says otherwise; `None` takes that back.
+
+        For an integration that saw a training fail whose exception the script caught.
+        """
+        self._own_end = None if status is None else (status, reason)
 
     def expect_end(self, task: RunTask, status: RunStatus, reason: str | None = None) -> None:
         """Say how a task ended whose own end never came, where the run itself finishes well.
@@ -284,7 +329,7 @@ class Run:
     def _adapt_by_hand(self, name: str, value: Any) -> None:
         epoch = self.training.last_epoch if self.training else None
         first_epoch = None if epoch is None else epoch + 1
-        self.adapt(Change(name, self._parameters[name], value, epoch=first_epoch, agent="person"))
+        self.adapt(Change(name, self.hyperparameters.known(name), value, epoch=first_epoch, agent="person"))
 
     def _hash(self, handle: Handle, path: Path, state: FileState) -> None:
         reference = self.recorder.reference(handle)

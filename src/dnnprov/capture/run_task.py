@@ -35,13 +35,21 @@ class RunTask:
         ```
     """
 
-    def __init__(self, run: Run, tag: str, after: Iterable[RunTask] = ()) -> None:
+    def __init__(
+        self,
+        run: Run,
+        tag: str,
+        after: Iterable[RunTask] = (),
+        identifier: str | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
         self.run = run
         self.tag = tag
         self.last_epoch: int | None = None
         self._status: RunStatus = "running"
         references = [reference for task in after if (reference := run.recorder.reference(task.handle)) is not None]
-        self.handle: Handle = run.recorder.append(TaskBegan(tag=tag, after=references), keep=True)
+        began = TaskBegan(tag=tag, after=references, identifier=identifier, details=dict(details or {}))
+        self.handle: Handle = run.recorder.append(began, keep=True)
 
     @property
     def status(self) -> RunStatus:
@@ -99,12 +107,15 @@ class RunTask:
         """Record a file or folder that the task wrote; its SHA-256 follows in the background."""
         self.run.record_file(path, role, "generated", self)
 
-    def end(self, status: RunStatus = "finished", reason: str | None = None) -> None:
+    def end(
+        self, status: RunStatus = "finished", reason: str | None = None, details: Mapping[str, str] | None = None
+    ) -> None:
         """End the task; a second call does nothing.
 
         Args:
             status: one of finished, failed, interrupted, stopped, pruned.
             reason: why, for `exit_reason`.
+            details: further texts about it, by name.
         """
         if self._status != "running":
             return
@@ -112,7 +123,8 @@ class RunTask:
         self._status = status
         reference = self.run.recorder.reference(self.handle)
         if reference is not None:
-            self.run.recorder.append(TaskEnded(task=reference, status=status, reason=reason))
+            ended = TaskEnded(task=reference, status=status, reason=reason, details=dict(details or {}))
+            self.run.recorder.append(ended)
         self.run.forget_task(self)
 
     def __enter__(self) -> Self:
@@ -123,6 +135,10 @@ class RunTask:
     ) -> None:
         if not self.run.is_elsewhere():
             self.end(*end_of_block(error))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy of what holds a task records into the same task."""
+        return self
 
     def __repr__(self) -> str:
         return f"<RunTask {self.tag!r} of run {self.run.name!r}, {self._status}>"

@@ -6,12 +6,14 @@
   journal/<run>/<process>.jsonl           open segments
   journal/archive/<run>/<process>.jsonl.gz   closed and ingested ones
   dataflows/<tag>/<n>       numbers given to runs: <tag>-<n>
+  dataflows/<tag>.json      the plan of a dataflow, as the database has it
   control/                  requests to running trainings
 ```
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -121,11 +123,22 @@ class StoreFolder:
             self._numbers(dataflow).mkdir(parents=True, exist_ok=True)
             _create_once(self._numbers(dataflow) / numbered[1])
 
+    def plan(self, dataflow: str) -> Path:
+        """Where the plan of a dataflow is left for the recording side."""
+        return self.dataflows / f"{_file_name(dataflow)}.json"
+
     def _numbers(self, dataflow: str) -> Path:
-        readable = plain_name(dataflow)
-        if readable != dataflow:  # two tags that reduce to one name keep folders of their own
-            readable = f"{readable[:40]}~{dataflow.encode('utf-8', 'backslashreplace').hex()[:160]}"
-        return self.dataflows / readable
+        return self.dataflows / _file_name(dataflow)
+
+
+def _file_name(tag: str) -> str:
+    """A name for what belongs to a dataflow: two tags that reduce to one plain name get names of their own."""
+    readable = plain_name(tag)
+    if readable == tag:
+        return readable
+    exact = tag.encode("utf-8", "backslashreplace")
+    shown = exact.hex() if len(exact) <= 80 else f"{exact[:40].hex()}~{hashlib.sha256(exact).hexdigest()[:32]}"
+    return f"{readable[:40]}~{shown}"
 
 
 def _folders(parent: Path) -> list[Path]:

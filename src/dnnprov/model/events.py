@@ -125,14 +125,17 @@ class EnvironmentRecorded(Event):
 
 
 class AttributeDeclared(msgspec.Struct, omit_defaults=True):
-    """One attribute of a declared data set."""
+    """One attribute of a declared data set; `type` is numeric, integer, text, boolean or file, in any case."""
 
     name: str
     type: str = "text"
 
 
 class DataSetDeclared(msgspec.Struct, omit_defaults=True):
-    """One data set of a declared transformation, with the transformation that the set comes from, if any."""
+    """One data set of a declared transformation, with the transformation that the set comes from, if any.
+
+    The attributes stand in the order of positional values, and are all that the dataflow declared for the set so far.
+    """
 
     tag: str
     relation: Relation
@@ -140,11 +143,19 @@ class DataSetDeclared(msgspec.Struct, omit_defaults=True):
     dependency: str | None = None
 
 
+class ProgramDeclared(msgspec.Struct, omit_defaults=True):
+    """A program that executes a declared transformation."""
+
+    path: str
+    name: str = ""
+
+
 class TransformationDeclared(msgspec.Struct, omit_defaults=True):
     """One transformation of a declared dataflow."""
 
     tag: str
     sets: list[DataSetDeclared] = []
+    programs: list[ProgramDeclared] = []
 
 
 class DataflowDeclared(Event):
@@ -162,18 +173,28 @@ class ParametersSet(Event):
 
 
 class TaskBegan(Event):
-    """An execution of a transformation began; `seq` is its id."""
+    """An execution of a transformation began; `seq` is its id.
+
+    Attributes:
+        tag: of the transformation.
+        after: tasks whose results it uses.
+        identifier: what the user calls it.
+        details: further texts about it: sub_id, workspace, resource.
+    """
 
     tag: str
     after: list[Reference] = []
+    identifier: str | None = None
+    details: dict[str, str] = {}
 
 
 class TaskEnded(Event):
-    """A task ended."""
+    """A task ended; `details` as at its beginning: output, error."""
 
     task: Reference
     status: RunStatus
     reason: str | None = None
+    details: dict[str, str] = {}
 
 
 class ElementsRecorded(Event):

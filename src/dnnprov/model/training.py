@@ -24,11 +24,21 @@ class PredefinedSet:
         tag: its name as the paper writes it.
         attributes: column name and type, in the order of the paper's positional values, further ones after.
         aliases: other names of an attribute (lower case) that older systems write, and the column they mean.
+        positional: attributes that values without names mean, in the paper's order.
+        of_any_type: attributes that are numbers as a rule and texts as well; a text stands in `<column>_text`.
     """
 
     tag: str
     attributes: dict[str, ColumnType]
     aliases: dict[str, str]
+    positional: tuple[str, ...]
+    of_any_type: frozenset[str] = frozenset()
+
+    def column(self, name: str) -> str | None:
+        """The attribute that a name means, whatever its case; `None` for a name of one's own."""
+        lowered = name.lower()
+        column = self.aliases.get(lowered, lowered)
+        return column if column in self.attributes else None
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ SETS: dict[str, PredefinedSet] = {
                 "loss_function": "text",
             },
             {},
+            ("optimizer_name", LEARNING_RATE, "num_epochs", "num_layers"),
         ),
         PredefinedSet(
             "oTrainingModel",
@@ -70,6 +81,7 @@ SETS: dict[str, PredefinedSet] = {
                 "epoch": "integer",
             },
             {},
+            ("timestamp", "elapsed_time", "loss", "accuracy", "val_loss", "val_accuracy", "epoch"),
         ),
         PredefinedSet(
             "iAdaptation",
@@ -80,6 +92,7 @@ SETS: dict[str, PredefinedSet] = {
                 "technique": "text",
             },
             {},
+            ("epochs_drop", "drop_n", "initial_lrate"),
         ),
         PredefinedSet(
             "oAdaptation",
@@ -97,8 +110,10 @@ SETS: dict[str, PredefinedSet] = {
                 "triggered_by": "text",
             },
             {"new_lrate": "new_value", "epoch_id": "epoch"},
+            ("new_value", "timestamp", "epoch", "adaptation_id"),
+            frozenset({"old_value", "new_value"}),
         ),
-        PredefinedSet("oTestingModel", {"loss": "number", "accuracy": "number"}, {}),
+        PredefinedSet("oTestingModel", {"loss": "number", "accuracy": "number"}, {}, ("loss", "accuracy")),
         PredefinedSet(
             "iLayers",
             {
@@ -114,9 +129,10 @@ SETS: dict[str, PredefinedSet] = {
                 "num_parameters": "integer",
             },
             {},
+            ("name", "type", "value"),
         ),
-        PredefinedSet("iFilters", {"dataset_name": "text"}, {}),
-        PredefinedSet("oFilters", {"filter_name": "text"}, {}),
+        PredefinedSet("iFilters", {"dataset_name": "text"}, {}, ("dataset_name",)),
+        PredefinedSet("oFilters", {"filter_name": "text"}, {}, ("filter_name",)),
     )
 }
 """By lower-case tag: older systems write tags in lower case."""
@@ -130,6 +146,9 @@ TRANSFORMATIONS: dict[str, PredefinedTransformation] = {
         PredefinedTransformation("Filters", ("iFilters",), ("oFilters",)),
     )
 }
+
+AUTOMATIC = ("Training", "Adaptation", "Testing")
+"""The activities of Fig. 3: the transformations of a dataflow that nobody declared."""
 
 TRAINING_TAGS = frozenset({"training", "trainingmodel", "train"})
 TESTING_TAGS = frozenset({"testing", "testingmodel", "test"})

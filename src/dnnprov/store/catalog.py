@@ -7,12 +7,15 @@ upper case; other names are distinct as they are written.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dnnprov.model.names import table_name, unique_name
 from dnnprov.model.training import SETS
+from dnnprov.store.plan_files import PlanFiles
+from dnnprov.store.plan_growth import set_tag
+from dnnprov.store.plan_record import PlanRecord
+from dnnprov.store.plan_rows import PlanRows
 from dnnprov.store.schema import (
     COLUMN_TYPES,
     MAX_ATTRIBUTE_COLUMNS,
@@ -21,17 +24,30 @@ from dnnprov.store.schema import (
     own_names,
     quoted,
 )
+from dnnprov.store.versions import Versions
 from dnnprov.store.views import overview_view
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from dnnprov.model.events import Relation
+    from dnnprov.journal.folder import StoreFolder
+    from dnnprov.model.events import AttributeDeclared
     from dnnprov.model.training import ColumnType
 
 _OWN_NAMES = own_names()
 
 _FLOAT = COLUMN_TYPES["number"]
+
+_NEVER = "~"
+"""Later than any time."""
+
+_DECLARED_TYPES: dict[str, ColumnType] = {
+    "numeric": "number",
+    "number": "number",
+    "integer": "integer",
+    "boolean": "boolean",
+}
+"""Declared type of an attribute -> that of its column; any other is text."""
 
 
 @dataclass
@@ -73,14 +89,16 @@ class DataSet:
     overflows: dict[int, Attribute] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
 
+    @property
+    def of_any_type(self) -> frozenset[str]:
+        """Attributes whose texts belong into the column beside them."""
+        predefined = SETS.get(self.table)
+        return predefined.of_any_type if predefined else frozenset()
+
     def predefined_column(self, name: str) -> str | None:
         """The predefined column that an attribute name means, whatever its case; `None` for a name of one's own."""
         predefined = SETS.get(self.table)
-        if predefined is None:
-            return None
-        lowered = name.lower()
-        column = predefined.aliases.get(lowered, lowered)
-        return column if column in predefined.attributes else None
+        return predefined.column(name) if predefined else None
 
 
 class Catalog:
@@ -88,96 +106,70 @@ class Catalog:
 
     Args:
         connection: that the rows are written through.
+        folder: of the store, where plans are left; `None` where they are not.
+
+    Attributes:
+        plan: what dataflows consist of.
+        record: of what was shown and posted of them.
+        versions: of the dataflows.
+        files: with their newest versions.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: StoreFolder | None = None) -> None:
+        self.record = PlanRecord(connection)
+        self.plan = PlanRows(connection, self.record)
+        self.files = PlanFiles(connection, folder)
+        self.versions = Versions(connection, self.record, self.files)
         self._connection = connection
-        self._dataflows: dict[str, int] = {}
-        self._transformations: dict[tuple[int, str], int] = {}
+        self._dataflows: dict[str, tuple[int, str]] = {}
         self._data_sets: dict[str, DataSet] = {}
-        self._links: set[tuple[int, int, str]] = set()
-        self._changed: dict[int, int] = {}  # dataflow -> the run that changed it
 
     def forget(self) -> None:
         """Another process wrote, or a transaction was rolled back: read everything anew when it is needed."""
         self._dataflows.clear()
-        self._transformations.clear()
         self._data_sets.clear()
-        self._links.clear()
-        self._changed.clear()
+        self.plan.forget()
+        self.record.forget()
+        self.versions.forget()
 
-    def dataflow(self, tag: str, recorded_at: str | None = None) -> int:
-        """Key of a dataflow, made where there is none."""
-        key = self._dataflows.get(tag)
-        if key is None:
+    def dataflow(self, tag: str, recorded_at: str | None) -> int:
+        """Key of a dataflow, made where there is none; its time is the earliest that is given."""
+        at = recorded_at or _NEVER
+        known = self._dataflows.get(tag)
+        if known is None or at < known[1]:
             self._connection.execute(
-                "INSERT INTO dataflow (tag, recorded_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (tag, recorded_at)
+                "INSERT INTO dataflow (tag, recorded_at) VALUES (?, ?) ON CONFLICT (tag) DO UPDATE"
+                " SET recorded_at = excluded.recorded_at"
+                " WHERE COALESCE(dataflow.recorded_at, ?) > excluded.recorded_at",
+                (tag, recorded_at, _NEVER),
             )
-            key = self._dataflows[tag] = self._one("SELECT dataflow_id FROM dataflow WHERE tag = ?", tag)
-        return key
+            key, first = self._connection.execute(
+                "SELECT dataflow_id, recorded_at FROM dataflow WHERE tag = ?", (tag,)
+            ).fetchone()
+            known = self._dataflows[tag] = (int(key), first or _NEVER)
+        return known[0]
 
-    def transformation(self, dataflow_id: int, tag: str, run_id: int) -> int:
-        """Key of a transformation of a dataflow, made where there is none."""
-        key = self._transformations.get((dataflow_id, tag))
-        if key is None:
-            cursor = self._connection.execute(
-                "INSERT INTO data_transformation (dataflow_id, tag) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (dataflow_id, tag),
-            )
-            if cursor.rowcount:
-                self._changed[dataflow_id] = run_id
-            key = self._transformations[dataflow_id, tag] = self._one(
-                "SELECT transformation_id FROM data_transformation WHERE dataflow_id = ? AND tag = ?", dataflow_id, tag
-            )
-        return key
-
-    def link(
-        self, dataflow_id: int, transformation_id: int, data_set: DataSet, relation: Relation, run_id: int
-    ) -> None:
-        """Note that a transformation uses or generates a data set."""
-        link = (transformation_id, data_set.data_set_id, relation)
-        if link in self._links:
-            return
-        self._links.add(link)
-        cursor = self._connection.execute(
-            "INSERT INTO transformation_data_set VALUES (?, ?, ?) ON CONFLICT DO NOTHING", link
+    def reconsider_dataflow(self, dataflow_id: int) -> None:
+        """A run turned out to be of another dataflow: remove this one where nothing else is of it."""
+        self._dataflows.clear()
+        self._connection.execute(
+            "UPDATE dataflow SET recorded_at = (SELECT MIN(h.at) FROM"
+            " (SELECT r.started_at AS at FROM run AS r WHERE r.dataflow_id = ?1"
+            " UNION ALL SELECT p.recorded_at FROM plan_declaration AS p WHERE p.dataflow_id = ?1) AS h)"
+            " WHERE dataflow_id = ?1",
+            (dataflow_id,),
         )
-        if not cursor.rowcount:
-            return
-        self._changed[dataflow_id] = run_id
-        if relation == "generated":
-            self._connection.execute(
-                "UPDATE data_dependency SET data_set_id = ?"
-                " WHERE previous_transformation_id = ? AND data_set_id IS NULL",
-                (data_set.data_set_id, transformation_id),
-            )
-
-    def depend(self, dataflow_id: int, previous: int, following: int, run_id: int) -> None:
-        """Note that a transformation takes the results of another."""
-        known = self._connection.execute(
-            "SELECT 1 FROM data_dependency WHERE previous_transformation_id = ? AND next_transformation_id = ?",
-            (previous, following),
-        ).fetchone()
-        if known:
-            return
-        generated = self._connection.execute(
-            "SELECT data_set_id FROM transformation_data_set WHERE transformation_id = ? AND relation = 'generated'"
-            " ORDER BY data_set_id",
-            (previous,),
-        ).fetchall()
-        self._changed[dataflow_id] = run_id
-        self._connection.executemany(
-            "INSERT INTO data_dependency (dataflow_id, previous_transformation_id, next_transformation_id, data_set_id)"
-            " VALUES (?, ?, ?, ?)",
-            [(dataflow_id, previous, following, data_set_id) for (data_set_id,) in generated or [(None,)]],
+        self._connection.execute(
+            "DELETE FROM dataflow WHERE dataflow_id = ?1 AND NOT EXISTS (SELECT 1 FROM run AS r"
+            " WHERE r.dataflow_id = ?1) AND NOT EXISTS (SELECT 1 FROM plan_declaration AS p WHERE p.dataflow_id = ?1)",
+            (dataflow_id,),
         )
 
     def data_set(self, tag: str) -> DataSet:
         """A data set by its tag; its table is made where there is none."""
         found = self._data_sets.get(tag)
         if found is None:
-            predefined = SETS.get(tag.lower())
-            known_tag = predefined.tag if predefined else tag
+            known_tag = set_tag(tag)
             found = self._data_sets.get(known_tag) or self._load(known_tag) or self._create(known_tag)
             self._data_sets[tag] = self._data_sets[known_tag] = found
         return found
@@ -213,33 +205,14 @@ class Catalog:
             "UPDATE attribute SET type = 'number' WHERE attribute_id = ?", (attribute.attribute_id,)
         )
 
-    def declare(self, data_set: DataSet, name: str, kind: ColumnType) -> None:
-        """Add an attribute before its first value."""
-        self.attribute(data_set, name, kind, set())
-
-    def write_versions(self, recorded_at: str | None) -> None:
-        """Note the new plan of each dataflow that changed: in place for the run that changed it, else a new version."""
-        for dataflow_id, run_id in self._changed.items():
-            specification = self._specification(dataflow_id)
-            last = self._connection.execute(
-                "SELECT dataflow_version_id, version, run_id FROM dataflow_version WHERE dataflow_id = ?"
-                " ORDER BY version DESC LIMIT 1",
-                (dataflow_id,),
-            ).fetchone()
-            if last and last[2] == run_id:
-                version_id = last[0]
-                self._connection.execute(
-                    "UPDATE dataflow_version SET specification = ? WHERE dataflow_version_id = ?",
-                    (specification, version_id),
-                )
-            else:
-                version_id = self._connection.execute(
-                    "INSERT INTO dataflow_version (dataflow_id, version, specification, run_id, recorded_at)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (dataflow_id, last[1] + 1 if last else 1, specification, run_id, recorded_at),
-                ).lastrowid
-            self._connection.execute("UPDATE run SET dataflow_version_id = ? WHERE run_id = ?", (version_id, run_id))
-        self._changed.clear()
+    def declare(self, data_set: DataSet, attributes: list[AttributeDeclared]) -> None:
+        """Add the attributes of a data set before their first values."""
+        known = (data_set.attributes.get(one.name) for one in attributes)
+        taken = {attribute.column for attribute in known if attribute and attribute.column}
+        for one in attributes:
+            attribute = self.attribute(data_set, one.name, _DECLARED_TYPES.get(one.type.lower(), "text"), taken)
+            if attribute.column:
+                taken.add(attribute.column)
 
     def refresh_overview(self) -> None:
         """Make `run_overview` anew for the hyperparameters there are now."""
@@ -249,21 +222,6 @@ class Catalog:
         columns = [attribute.column for attribute in attributes if attribute.column]
         self._connection.execute("DROP VIEW IF EXISTS run_overview")
         self._connection.execute(overview_view(columns))
-
-    def _specification(self, dataflow_id: int) -> str:
-        plan: dict[str, dict[str, list[str]]] = {}
-        rows = self._connection.execute(
-            "SELECT t.tag, l.relation, s.tag FROM data_transformation AS t"
-            " LEFT JOIN transformation_data_set AS l ON l.transformation_id = t.transformation_id"
-            " LEFT JOIN data_set AS s ON s.data_set_id = l.data_set_id"
-            " WHERE t.dataflow_id = ? ORDER BY t.tag, l.relation, s.tag",
-            (dataflow_id,),
-        )
-        for transformation, relation, data_set in rows:
-            sets = plan.setdefault(transformation, {})
-            if relation:
-                sets.setdefault(relation, []).append(data_set)
-        return json.dumps(plan, ensure_ascii=False, sort_keys=True)
 
     def _load(self, tag: str) -> DataSet | None:
         row = self._connection.execute(
@@ -325,6 +283,3 @@ class Catalog:
         return (
             self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'run_overview'").fetchone() is not None
         )
-
-    def _one(self, sql: str, *parameters: object) -> int:
-        return int(self._connection.execute(sql, parameters).fetchone()[0])

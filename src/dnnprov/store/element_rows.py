@@ -67,8 +67,8 @@ class ElementRows:
         task = find_task(self._connection, event.task, source)
         origin = _origin(event, source, task[0] if task else None)
         data_set = self._catalog.data_set(event.set)
-        if task and task[1] is not None and source.dataflow_id is not None:
-            self._catalog.link(source.dataflow_id, task[1], data_set, event.relation, source.run_id)
+        if task and task[1] is not None:
+            self._catalog.plan.link_element(task[1], data_set, event.relation, source, event.seq)
         is_parameters = data_set.table == "itrainingmodel"
         level = _LEVELS.get(data_set.table) if event.relation == "generated" else None
         for number, row in enumerate(event.rows):

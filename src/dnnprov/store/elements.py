@@ -27,6 +27,7 @@ EXACT_INTEGER = 2**53
 """Integers up to this size are the same number as a float."""
 
 _INTEGER = re.compile(r"-?\d+")
+_MAX_DIGITS = 18  # that any integer of 64 bits may have, with or without a sign
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ class Elements:
             return attribute, value
         text = value if isinstance(value, str) else str(value)
         overflow = self._catalog.overflow(data_set, attribute)
+        if attribute.name in data_set.of_any_type:
+            return overflow, text
         shown = text if len(text) <= 80 else f"{text[:80]}... ({len(text)} characters)"
         self._problem(
             origin.run_id,
@@ -194,8 +197,9 @@ class Elements:
 def _why_it_does_not_fit(value: Any, attribute: Attribute) -> str:
     if isinstance(value, int) and MIN_INTEGER <= value <= MAX_INTEGER:
         return "is an integer that a column of floats cannot hold exactly"
-    if _INTEGER.fullmatch(str(value)):  # how one travels that is longer
-        return "is an integer beyond 64 bits"
+    if _INTEGER.fullmatch(text := str(value)):
+        is_long = len(text) > _MAX_DIGITS  # how an integer travels that 64 bits do not hold
+        return "is an integer beyond 64 bits" if is_long else "is text"
     return f"is no {attribute.type}"
 
 

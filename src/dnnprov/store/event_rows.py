@@ -60,10 +60,10 @@ class EventRows:
         """Write the rows of one event."""
         self._take[type(event)](event, source)
 
-    def flush(self, recorded_at: str | None) -> None:
+    def flush(self) -> None:
         """Write what was gathered; the end of every transaction."""
         self._elements.flush()
-        self._catalog.write_versions(recorded_at)
+        self._catalog.versions.write()
 
     def problem(self, run_id: int | None, kind: str, detail: str, recorded_at: str | None) -> None:
         """Note what could not be taken as it came."""

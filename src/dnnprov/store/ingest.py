@@ -55,7 +55,8 @@ class Ingest:
         self._connection = connection
         self._folder = folder
         self._chunk_bytes = chunk_bytes
-        self._rows = EventRows(connection, Catalog(connection))
+        self._catalog = Catalog(connection, folder)
+        self._rows = EventRows(connection, self._catalog)
         self._headers = Headers()
         self._positions = Positions(connection)
         self._segments = UnreadSegments(folder, self._positions)
@@ -80,6 +81,7 @@ class Ingest:
             self._archive(path)
         self._segments.note_read(unread)
         find_ended_runs(self._connection, self._folder, self._headers, unread.unclosed)
+        self._catalog.files.write_missing()
         self.unreadable = unread.unreadable
         return self._num_events
 
@@ -200,14 +202,14 @@ class Ingest:
                 self._rows.take(event, source)
         if last_at:
             revive(self._connection, source, time_text(last_at), has_ended=has_ended)
-        self._rows.flush(time_text(last_at) if last_at else None)
+        self._rows.flush()
         return Position(chunk.end, sequence, "closed" if is_closed else "open"), num_events
 
     def _take_carefully(self, event: AnyEvent, source: Source) -> None:
         self._connection.execute("SAVEPOINT event")
         try:
             self._rows.take(event, source)
-            self._rows.flush(time_text(event.at))
+            self._rows.flush()
         except Exception as error:
             if is_about_database(error):
                 raise

@@ -8,49 +8,76 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnnprov.model.training import TRAINING_TAGS
+from dnnprov.store.places import PLACE_COLUMNS, PLACE_JOINS, Place
 from dnnprov.store.schema import quoted
 
 if TYPE_CHECKING:
     import sqlite3
 
     from dnnprov.store.catalog import Catalog
-    from dnnprov.store.source import Source
+
+_TASKS = f"""
+SELECT {PLACE_COLUMNS}, e.tag, g.path FROM task AS e {PLACE_JOINS}
+LEFT JOIN program AS g ON g.program_id = r.program_id WHERE e.run_id = ? AND e.tag <> ''"""
+
+_ELEMENTS = """
+SELECT {columns}, e.transformation_id, e.relation FROM
+    (SELECT q.process_id AS process_id, MIN(q.sequence) AS sequence, t.transformation_id AS transformation_id,
+            q.relation AS relation
+     FROM {table} AS q JOIN task AS t ON t.task_id = q.task_id
+     WHERE q.run_id = ? AND t.transformation_id IS NOT NULL
+     GROUP BY q.process_id, t.transformation_id, q.relation) AS e {joins}"""
+
+_DEPENDENCIES = f"""
+SELECT {PLACE_COLUMNS}, b.transformation_id, e.transformation_id FROM task AS e
+JOIN task_dependency AS d ON d.task_id = e.task_id JOIN task AS b ON b.task_id = d.depends_on_task_id {PLACE_JOINS}
+WHERE e.run_id = ? AND e.transformation_id IS NOT NULL AND b.transformation_id IS NOT NULL"""
 
 
-def complete_plan(connection: sqlite3.Connection, catalog: Catalog, source: Source) -> None:
+def complete_plan(connection: sqlite3.Connection, catalog: Catalog, run_id: int, dataflow_id: int) -> None:
     """Give the tasks of a run their transformations, and these the data sets and dependencies that their tasks have.
 
     Args:
         connection: that rows are written through.
         catalog: of names.
-        source: of the run, whose dataflow is known.
+        run_id: of the run.
+        dataflow_id: that it is of.
     """
-    run_id, dataflow_id = source.run_id, source.dataflow_id
-    tasks = connection.execute("SELECT DISTINCT tag FROM task WHERE run_id = ? AND tag <> ''", (run_id,)).fetchall()
-    if dataflow_id is None or not tasks:
+    tasks = sorted((Place(*row[:9]), row[9], row[10]) for row in connection.execute(_TASKS, (run_id,)).fetchall())
+    if not tasks:
         return
-    for (tag,) in tasks:
-        transformation_id = catalog.transformation(dataflow_id, tag, run_id)
-        connection.execute(
-            "UPDATE task SET transformation_id = ? WHERE run_id = ? AND tag = ? AND transformation_id IS NULL",
-            (transformation_id, run_id, tag),
-        )
-        if tag.lower() in TRAINING_TAGS:
-            catalog.link(dataflow_id, transformation_id, catalog.data_set("iTrainingModel"), "used", run_id)
-    for tag, table in connection.execute("SELECT tag, table_name FROM data_set ORDER BY data_set_id").fetchall():
-        links = connection.execute(
-            f"SELECT DISTINCT t.transformation_id, e.relation FROM {quoted(table)} AS e"
-            " JOIN task AS t ON t.task_id = e.task_id WHERE e.run_id = ? AND t.transformation_id IS NOT NULL",
-            (run_id,),
-        )
-        for transformation_id, relation in links.fetchall():
-            catalog.link(dataflow_id, transformation_id, catalog.data_set(tag), relation, run_id)
-    dependencies = connection.execute(
-        "SELECT DISTINCT b.transformation_id, t.transformation_id FROM task AS t"
-        " JOIN task_dependency AS d ON d.task_id = t.task_id JOIN task AS b ON b.task_id = d.depends_on_task_id"
-        " WHERE t.run_id = ? AND t.transformation_id IS NOT NULL AND b.transformation_id IS NOT NULL",
-        (run_id,),
+    plan, parameters = catalog.plan, catalog.data_set("iTrainingModel")
+    known: dict[str, int] = {}
+    for place, tag, program in tasks:
+        if tag not in known:
+            known[tag] = plan.executed(dataflow_id, tag, place, program, parameters)
+    connection.executemany(
+        "UPDATE task SET transformation_id = ? WHERE run_id = ? AND tag = ? AND transformation_id IS NULL",
+        [(transformation_id, run_id, tag) for tag, transformation_id in known.items()],
     )
-    for previous, following in dependencies.fetchall():
-        catalog.depend(dataflow_id, previous, following, run_id)
+    for tag, table in connection.execute("SELECT tag, table_name FROM data_set ORDER BY data_set_id").fetchall():
+        elements = _ELEMENTS.format(columns=PLACE_COLUMNS, joins=PLACE_JOINS, table=quoted(table))
+        for *place, transformation_id, relation in connection.execute(elements, (run_id,)).fetchall():
+            plan.link(dataflow_id, transformation_id, catalog.data_set(tag), relation, Place(*place))
+    for *place, previous, following in connection.execute(_DEPENDENCIES, (run_id,)).fetchall():
+        plan.depend(dataflow_id, previous, following, Place(*place))
+
+
+def leave_dataflow(connection: sqlite3.Connection, catalog: Catalog, run_id: int, dataflow_id: int) -> None:
+    """Take back what a run showed of a dataflow that it turned out not to be of.
+
+    Args:
+        connection: that rows are written through.
+        catalog: of names.
+        run_id: of the run, which is one of another dataflow by now.
+        dataflow_id: of the one that it left.
+    """
+    catalog.record.withdraw(dataflow_id, run_id)
+    others = connection.execute(  # only these can have shown the same things later
+        "SELECT r.run_id FROM run AS r WHERE r.dataflow_id = ? AND r.started_at IS NULL", (dataflow_id,)
+    ).fetchall()
+    for (other,) in others:
+        complete_plan(connection, catalog, other, dataflow_id)
+    catalog.plan.remove_unknown(dataflow_id)
+    catalog.versions.write()
+    catalog.reconsider_dataflow(dataflow_id)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from dnnprov.store.endings import end_attempt, end_run, go_on
-from dnnprov.store.late_plan import complete_plan
+from dnnprov.store.late_plan import complete_plan, leave_dataflow
 from dnnprov.store.source import time_text
 
 if TYPE_CHECKING:
@@ -36,25 +36,21 @@ class RunRows:
 
     def start(self, event: events.RunStarted, source: Source) -> None:
         """A run began."""
-        at = time_text(event.at)
+        left = None
         if source.dataflow_id is not None and source.dataflow != event.dataflow:  # it was resumed as another's
+            left = source.dataflow_id
             self._note_change(source, event.dataflow, source.dataflow, event)
             self._connection.execute("UPDATE task SET transformation_id = NULL WHERE run_id = ?", (source.run_id,))
-            self._connection.execute("UPDATE run SET dataflow_version_id = NULL WHERE run_id = ?", (source.run_id,))
-        self._set_dataflow(source, event.dataflow, at)
-        program_id = self._program(event.program)
+        source.started_at, source.program = time_text(event.at), event.program
         self._connection.execute(
             "UPDATE run SET name = ?, started_at = ?, parent_uid = ?, program_id = ?, parent_run_id ="
-            " (SELECT p.run_id FROM run AS p WHERE p.uid = ?),"
-            " dataflow_version_id = COALESCE(dataflow_version_id, (SELECT v.dataflow_version_id"
-            " FROM dataflow_version AS v WHERE v.dataflow_id = ? ORDER BY v.version DESC LIMIT 1)) WHERE run_id = ?",
-            (event.name, at, event.parent, program_id, event.parent, source.dataflow_id, source.run_id),
+            " (SELECT p.run_id FROM run AS p WHERE p.uid = ?) WHERE run_id = ?",
+            (event.name, source.started_at, event.parent, self._program(event.program), event.parent, source.run_id),
         )
-        self._connection.execute(  # of tasks that came before
-            "UPDATE data_transformation SET program_id = ? WHERE program_id IS NULL AND transformation_id IN"
-            " (SELECT t.transformation_id FROM task AS t WHERE t.run_id = ?)",
-            (program_id, source.run_id),
-        )
+        self._catalog.record.move(source.run_id, source.dataflow_id)
+        self._set_dataflow(source, event.dataflow)
+        if left is not None:
+            leave_dataflow(self._connection, self._catalog, source.run_id, left)
         self._connection.execute(  # children that came before their parent
             "UPDATE run SET parent_run_id = ? WHERE parent_uid = ?", (source.run_id, source.header.run)
         )
@@ -66,7 +62,7 @@ class RunRows:
     def resume(self, event: events.RunResumed, source: Source) -> None:
         """A later process went on with the run; its dataflow stays the one it was started with."""
         if source.dataflow_id is None:
-            self._set_dataflow(source, event.dataflow, time_text(event.at))
+            self._set_dataflow(source, event.dataflow)
         elif source.dataflow != event.dataflow:
             self._note_change(source, source.dataflow, event.dataflow, event)
         if source.is_latest:
@@ -107,26 +103,30 @@ class RunRows:
             self._agent(source.run_id, "software", framework, version)
 
     def declare(self, event: events.DataflowDeclared, source: Source) -> None:
-        """Transformations and data sets before anything is executed."""
-        at = time_text(event.at)
-        dataflow_id = self._catalog.dataflow(event.dataflow, at)
-        catalog, run_id = self._catalog, source.run_id
+        """A plan was posted: transformations, data sets and programs; with anything new it is a new version."""
+        at, catalog = time_text(event.at), self._catalog
+        dataflow_id, place = catalog.dataflow(event.dataflow, at), source.place(event.seq)
+        catalog.record.post(dataflow_id, event.transformations, place, at)
         for declared in event.transformations:
-            transformation_id = catalog.transformation(dataflow_id, declared.tag, run_id)
+            transformation_id = catalog.plan.transformation(dataflow_id, declared.tag, place)
             for item in declared.sets:
                 data_set = catalog.data_set(item.tag)
-                catalog.link(dataflow_id, transformation_id, data_set, item.relation, run_id)
-                for attribute in item.attributes:
-                    kind = {"numeric": "number", "number": "number", "integer": "integer"}.get(attribute.type.lower())
-                    catalog.declare(data_set, attribute.name, kind or "text")  # type: ignore[arg-type]
+                catalog.plan.link(dataflow_id, transformation_id, data_set, item.relation, place)
+                catalog.declare(data_set, item.attributes)
                 if item.dependency:
-                    previous = catalog.transformation(dataflow_id, item.dependency, run_id)
-                    catalog.depend(dataflow_id, previous, transformation_id, run_id)
+                    catalog.plan.transformation(dataflow_id, item.dependency, place)
+            for program in declared.programs:
+                catalog.plan.declare_program(program)
+        catalog.versions.note_posted(dataflow_id, event.transformations, place)
 
-    def _set_dataflow(self, source: Source, tag: str, at: str | None) -> None:
-        source.dataflow_id, source.dataflow = self._catalog.dataflow(tag, at), tag
-        self._connection.execute("UPDATE run SET dataflow_id = ? WHERE run_id = ?", (source.dataflow_id, source.run_id))
-        complete_plan(self._connection, self._catalog, source)
+    def _set_dataflow(self, source: Source, tag: str) -> None:
+        source.dataflow_id, source.dataflow = self._catalog.dataflow(tag, source.started_at), tag
+        followed = self._catalog.versions.of_run(source.dataflow_id, source.place(0).run)
+        self._connection.execute(
+            "UPDATE run SET dataflow_id = ?, dataflow_version_id = ? WHERE run_id = ?",
+            (source.dataflow_id, followed, source.run_id),
+        )
+        complete_plan(self._connection, self._catalog, source.run_id, source.dataflow_id)
 
     def _note_change(self, source: Source, kept: str, other: str, event: events.Event) -> None:
         detail = f"the run of dataflow {kept!r} was resumed as one of {other!r}; it stays one of {kept!r}"

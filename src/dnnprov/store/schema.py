@@ -1,4 +1,4 @@
-"""Schema version 1 of the provenance database: plain tables that a person enjoys querying.
+"""Schema version 2 of the provenance database: plain tables that a person enjoys querying.
 
 p-prov (the plan): dataflow, dataflow_version, data_transformation, data_set, attribute, data_dependency, program.
 r-prov (what happened): run, task, task_dependency, file, agent, environment, one table a data set, and metric.
@@ -13,9 +13,35 @@ from __future__ import annotations
 
 from dnnprov.model.training import SETS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-TABLES = """
+PLAN_TABLES = """
+CREATE TABLE plan_fact (                   -- what versions follow from, each with the earliest event that shows it
+    dataflow_id INTEGER NOT NULL,
+    transformation TEXT NOT NULL,
+    relation TEXT NOT NULL,                -- exists | used | generated | after | program
+    object TEXT NOT NULL,                  -- a data set, a transformation, or the path of a program
+    data_set TEXT NOT NULL,                -- that was declared to come from the transformation before
+    process_id INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (dataflow_id, transformation, relation, object, data_set)
+) WITHOUT ROWID;
+CREATE TABLE posted_plan (
+    posted_plan_id INTEGER PRIMARY KEY,
+    content TEXT NOT NULL UNIQUE           -- JSON: transformations as they were declared
+);
+CREATE TABLE plan_declaration (
+    process_id INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    dataflow_id INTEGER NOT NULL,
+    posted_plan_id INTEGER NOT NULL,
+    recorded_at TEXT,
+    PRIMARY KEY (process_id, sequence)
+) WITHOUT ROWID;
+CREATE INDEX plan_declaration_by_dataflow ON plan_declaration (dataflow_id);
+"""
+
+TABLES = f"""
 CREATE TABLE schema_version (
     version INTEGER NOT NULL,
     archive_read INTEGER NOT NULL          -- time of the archive folder when all of it was in
@@ -30,9 +56,11 @@ CREATE TABLE dataflow_version (
     dataflow_version_id INTEGER PRIMARY KEY,
     dataflow_id INTEGER NOT NULL,
     version INTEGER NOT NULL,              -- 1, 2, ... a new one for each change
-    specification TEXT NOT NULL,           -- JSON: transformation -> relation -> tags of data sets
+    specification TEXT NOT NULL,           -- JSON: transformation -> sets, attributes, what it comes after
     run_id INTEGER,                        -- the run that brought the change
     recorded_at TEXT,
+    process_id INTEGER,                    -- the event that brought it
+    sequence INTEGER,
     UNIQUE (dataflow_id, version)
 );
 CREATE TABLE data_transformation (
@@ -72,7 +100,8 @@ CREATE TABLE data_dependency (
 );
 CREATE TABLE program (
     program_id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL UNIQUE
+    path TEXT NOT NULL UNIQUE,
+    name TEXT                              -- as declared
 );
 
 CREATE TABLE run (
@@ -91,7 +120,7 @@ CREATE TABLE run (
     dataflow_version_id INTEGER,           -- the plan that it followed
     last_epoch INTEGER                     -- highest epoch recorded so far
 );
-CREATE INDEX run_by_dataflow ON run (dataflow_id);
+CREATE INDEX run_by_dataflow ON run (dataflow_id, started_at);
 CREATE INDEX run_by_name ON run (name);
 CREATE TABLE run_tag (
     run_id INTEGER NOT NULL,
@@ -125,6 +154,8 @@ CREATE TABLE task (
     exit_reason TEXT,
     process_id INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
+    identifier TEXT,                       -- what the user calls it, where it has such a name
+    details TEXT,                          -- JSON: sub_id, workspace, resource, output, error
     UNIQUE (process_id, sequence)
 );
 CREATE INDEX task_by_run ON task (run_id);
@@ -227,6 +258,8 @@ CREATE TABLE element_value (
     PRIMARY KEY (data_set_id, element_id, attribute_id)
 ) WITHOUT ROWID;
 
+{PLAN_TABLES.strip()}
+
 CREATE TABLE problem (
     problem_id INTEGER PRIMARY KEY,
     run_id INTEGER,
@@ -298,7 +331,7 @@ def data_set_table(table: str, data_set_id: int) -> list[str]:
     columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in OWN_COLUMNS.items())
     return [
         f"CREATE TABLE {quoted(table)} ({columns})",
-        f'CREATE INDEX "data set {data_set_id} by run" ON {quoted(table)} (run_id)',
+        f'CREATE INDEX "data set {data_set_id} by run" ON {quoted(table)} (run_id, task_id, relation)',
     ]
 
 

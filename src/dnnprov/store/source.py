@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dnnprov.store.endings import state_of_new_task
+from dnnprov.store.places import Place, run_place
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,17 +26,36 @@ class Source:
     Attributes:
         header: its first event.
         run_id, process_id: keys.
+        process_started_at: of the segment's process.
         last_attempt: the latest of this rank of the run; another than the segment's where the run was resumed since.
         dataflow_id: `None` while the run's own process was not heard.
         dataflow: its tag, for messages.
+        started_at: of the run, likewise.
+        program: path of the one that executes the run.
     """
 
     header: events.SegmentOpened
     run_id: int
     process_id: int
+    process_started_at: str | None
     last_attempt: int
     dataflow_id: int | None
     dataflow: str
+    started_at: str | None
+    program: str | None
+
+    def place(self, sequence: int) -> Place:
+        """Where an event of the segment stands among all others."""
+        header = self.header
+        return Place(
+            *run_place(self.started_at, header.run),
+            header.attempt,
+            header.rank,
+            self.process_started_at or "",
+            header.process,
+            sequence,
+            self.process_id,
+        )
 
     @property
     def is_latest(self) -> bool:
@@ -53,13 +73,15 @@ def time_text(microseconds: int) -> str | None:
 
 def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) -> Source:
     """The keys of a segment's run and process, made where there are none."""
+    began_at = time_text(header.at)
     connection.execute(
         "INSERT INTO run (uid, status, heartbeat_at) VALUES (?, 'running', ?) ON CONFLICT DO NOTHING",
-        (header.run, time_text(header.at)),
+        (header.run, began_at),
     )
-    run_id, dataflow_id, dataflow = connection.execute(
-        "SELECT r.run_id, r.dataflow_id, COALESCE(d.tag, '') FROM run AS r"
-        " LEFT JOIN dataflow AS d ON d.dataflow_id = r.dataflow_id WHERE r.uid = ?",
+    run_id, *about_run = connection.execute(
+        "SELECT r.run_id, r.dataflow_id, COALESCE(d.tag, ''), r.started_at, g.path FROM run AS r"
+        " LEFT JOIN dataflow AS d ON d.dataflow_id = r.dataflow_id"
+        " LEFT JOIN program AS g ON g.program_id = r.program_id WHERE r.uid = ?",
         (header.run,),
     ).fetchone()
     connection.execute(
@@ -68,7 +90,7 @@ def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) ->
         " attempt = excluded.attempt, host = excluded.host, pid = excluded.pid,"
         " forked_from = excluded.forked_from, started_at = excluded.started_at",
         (run_id, header.process, header.rank, header.attempt, header.host, header.pid, header.forked_from,
-         time_text(header.at)),
+         began_at),
     )  # fmt: skip
     (process_id,) = connection.execute(
         "SELECT process_id FROM process WHERE run_id = ? AND name = ?", (run_id, header.process)
@@ -76,7 +98,7 @@ def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) ->
     (last_attempt,) = connection.execute(
         "SELECT MAX(attempt) FROM process WHERE run_id = ? AND rank = ?", (run_id, header.rank)
     ).fetchone()
-    return Source(header, run_id, process_id, last_attempt, dataflow_id, dataflow)
+    return Source(header, run_id, process_id, began_at, last_attempt, *about_run)
 
 
 def find_place(

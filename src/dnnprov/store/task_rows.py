@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from dnnprov.errors import JournalError
-from dnnprov.model.training import TRAINING_TAGS
 from dnnprov.store.endings import state_of_new_task
 from dnnprov.store.late_plan import complete_plan
 from dnnprov.store.source import find_place, find_task, time_text
@@ -32,25 +32,19 @@ class TaskRows:
 
     def begin(self, event: events.TaskBegan, source: Source) -> None:
         """A task began, after others."""
-        transformation_id = None
+        transformation_id, plan, place = None, self._catalog.plan, source.place(event.seq)
         if source.dataflow_id is not None:
-            transformation_id = self._catalog.transformation(source.dataflow_id, event.tag, source.run_id)
-            if event.tag.lower() in TRAINING_TAGS:  # the run's own row, which no event of the task names
-                parameters = self._catalog.data_set("iTrainingModel")
-                self._catalog.link(source.dataflow_id, transformation_id, parameters, "used", source.run_id)
+            transformation_id = plan.executed(
+                source.dataflow_id, event.tag, place, source.program, self._catalog.data_set("iTrainingModel")
+            )
         task_id = self._insert(event, source, transformation_id)
-        self._connection.execute(
-            "UPDATE data_transformation SET program_id = (SELECT r.program_id FROM run AS r WHERE r.run_id = ?)"
-            " WHERE transformation_id = ? AND program_id IS NULL",
-            (source.run_id, transformation_id),
-        )
         for reference in event.after:
             before = find_task(self._connection, reference, source)
             if before is None:
                 continue
             self._connection.execute("INSERT OR IGNORE INTO task_dependency VALUES (?, ?)", (task_id, before[0]))
             if source.dataflow_id is not None and transformation_id is not None and before[1] is not None:
-                self._catalog.depend(source.dataflow_id, before[1], transformation_id, source.run_id)
+                plan.depend(source.dataflow_id, before[1], transformation_id, place)
 
     def _insert(self, event: events.TaskBegan, source: Source, transformation_id: int | None) -> int:
         """The key of the task; a row that another segment's reference to it made is filled in."""
@@ -66,16 +60,37 @@ class TaskRows:
                 ended_at = max(ended_at, at)
             task_id = self._connection.execute(
                 "INSERT INTO task (run_id, transformation_id, tag, status, started_at, ended_at, exit_reason, rank,"
-                " process_id, sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (source.run_id, transformation_id, event.tag, status, at, ended_at, reason, source.header.rank, *place),
+                " process_id, sequence, identifier, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    source.run_id,
+                    transformation_id,
+                    event.tag,
+                    status,
+                    at,
+                    ended_at,
+                    reason,
+                    source.header.rank,
+                    *place,
+                    event.identifier,
+                    _details(event.details),
+                ),
             ).lastrowid
             return task_id or 0
         self._connection.execute(
-            "UPDATE task SET transformation_id = ?, tag = ?, started_at = ?, rank = ? WHERE task_id = ?",
-            (transformation_id, event.tag, at, source.header.rank, referred[0]),
+            "UPDATE task SET transformation_id = ?, tag = ?, started_at = ?, rank = ?, identifier = ?, details = ?"
+            " WHERE task_id = ?",
+            (
+                transformation_id,
+                event.tag,
+                at,
+                source.header.rank,
+                event.identifier,
+                _details(event.details),
+                referred[0],
+            ),
         )
         if source.dataflow_id is not None:
-            complete_plan(self._connection, self._catalog, source)
+            complete_plan(self._connection, self._catalog, source.run_id, source.dataflow_id)
         return int(referred[0])
 
     def end(self, event: events.TaskEnded, source: Source) -> None:
@@ -86,6 +101,10 @@ class TaskRows:
                 "UPDATE task SET status = ?, ended_at = ?, exit_reason = ? WHERE task_id = ?",
                 (event.status, time_text(event.at), event.reason, task[0]),
             )
+            if event.details:
+                (known,) = self._connection.execute("SELECT details FROM task WHERE task_id = ?", task[:1]).fetchone()
+                details = _details({**json.loads(known or "{}"), **event.details})
+                self._connection.execute("UPDATE task SET details = ? WHERE task_id = ?", (details, task[0]))
 
     def record_file(self, event: events.FileRecorded, source: Source) -> None:
         """A file was used or generated."""
@@ -106,3 +125,7 @@ class TaskRows:
                 "UPDATE file SET sha256 = ?, note = ? WHERE process_id = ? AND sequence = ?",
                 (event.sha256, event.reason, *place),
             )
+
+
+def _details(details: dict[str, str]) -> str | None:
+    return json.dumps(details, ensure_ascii=False) if details else None

@@ -41,6 +41,7 @@ SELECT b.run, CASE WHEN a.element_id IS NULL THEN 0 ELSE 1 END AS adapted, a.epo
 FROM best AS b
 LEFT JOIN adaptation AS a ON a.run_id = b.run_id AND a.rank = a.lowest_rank
     AND (a.epoch IS NULL OR a.attempt = a.last_attempt)
+    AND COALESCE(a.old_value <> a.new_value, TRUE)  -- the paper's callback saves every epoch, changed or not
 ORDER BY a.epoch NULLS LAST, a.step NULLS LAST, a.attempt, a.process_id, a.sequence, a.row_number"""
     non_finite = {"old_value": "old_value", "new_value": "new_value"}
     return Statement(sql, {"dataflow": arguments["dataflow"]}, non_finite=non_finite)

@@ -1,0 +1,88 @@
+"""Gets ready for a framework as soon as the program has imported it, in whichever order the imports stand.
+
+A model may be loaded from a file long before dnnprov is first used, and the run that trains it derives from that file.
+So what sees files being read has to be in place from `import dnnprov` on, without loading a framework for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+
+def prepare_when_imported(framework: str, integration: str) -> None:
+    """Import a module of ours right after a framework, at once where that is loaded already.
+
+    Args:
+        framework: name of its top-level package.
+        integration: module of ours to import then; what it raises is left for when the user asks for it.
+    """
+    if sys.modules.get(framework) is not None:
+        _prepare(integration)
+    elif not any(isinstance(one, _Watch) and one.framework == framework for one in sys.meta_path):
+        sys.meta_path.insert(0, _Watch(framework, integration))
+
+
+def _prepare(integration: str) -> None:
+    with contextlib.suppress(Exception):  # said when it is used: `dnnprov.keras` imports it again
+        importlib.import_module(integration)
+
+
+class _Watch:
+    """Stands before the finders of Python until the framework is loaded: many ask only whether it could be."""
+
+    def __init__(self, framework: str, integration: str) -> None:
+        self.framework = framework
+        self._integration = integration
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """The framework as it would be found without us, but told of when it is loaded."""
+        if fullname != self.framework:
+            return None
+        others = (one for one in list(sys.meta_path) if one is not self and hasattr(one, "find_spec"))
+        spec = next((found for one in others if (found := one.find_spec(fullname, path, target)) is not None), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment] # it has what is called
+        return spec
+
+    def loaded(self) -> None:
+        """The framework is loaded: import our module, and look out no longer."""
+        with contextlib.suppress(ValueError):  # another thread was faster
+            sys.meta_path.remove(self)
+        _prepare(self._integration)
+
+
+class _Loader:
+    """Loads as the loader it stands for, then tells the watch; the module keeps that other loader."""
+
+    def __init__(self, loader: Loader, watch: _Watch) -> None:
+        self._loader = loader
+        self._watch = watch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """As the loader it stands for."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """As the loader it stands for; then our module is imported."""
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._watch.loaded()
