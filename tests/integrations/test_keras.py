@@ -106,7 +106,7 @@ class SetRate(keras.callbacks.Callback):
 def test_hyperparameters_are_read_from_the_compiled_model(recorded):
     callback = ProvenanceCallback("net")
     fit(small_model(0.001), [callback], epochs=1)
-    assert recorded.parameters() == {
+    expected = {
         "optimizer_name": "SGD",
         "learning_rate": 0.001,  # not 0.0010000000474974513
         "momentum": 0.5,
@@ -119,6 +119,7 @@ def test_hyperparameters_are_read_from_the_compiled_model(recorded):
         "loss_function": "sparse_categorical_crossentropy",
         "dropout": 0.4,
     }
+    assert expected.items() <= recorded.parameters().items()
 
 
 def test_hyperparameters_of_adam_have_their_keras_names(recorded):
@@ -226,7 +227,8 @@ def test_an_evaluation_is_a_test_and_validation_is_not(recorded):
     result = model.evaluate(X, Y, verbose=0, callbacks=[callback], return_dict=True)
     began = recorded.events(TaskBegan)
     assert [(event.tag, event.after) for event in began] == [("Training", []), ("Testing", [began[0].seq])]
-    assert recorded.rows("oTestingModel") == [result]
+    (row,) = recorded.rows("oTestingModel")
+    assert result.items() <= row.items()
 
 
 def test_an_evaluation_during_a_fit_by_a_callback_of_the_user_is_a_test(recorded):
@@ -368,6 +370,7 @@ def test_a_model_compiled_anew_between_two_fits_was_changed_by_hand(recorded):
         "beta_2": (None, 0.999),
         "epsilon": (None, 1e-7),
         "amsgrad": (None, False),
+        "decay": (0.25, None),
     }
     assert recorded.parameters().keys().isdisjoint({"beta_1", "beta_2", "epsilon", "amsgrad"})
     assert recorded.parameters()["momentum"] == 0.5
@@ -554,19 +557,6 @@ def test_checkpoints_within_an_epoch_and_only_the_best_are_seen(recorded, tmp_pa
     assert [Path(event.path).name for event in recorded.events(FileRecorded)] == ["b1-1.keras", "b1-2.keras"]
 
 
-def test_a_saved_model_is_recorded_with_one_line(recorded, tmp_path):
-    model, callback = small_model(), ProvenanceCallback("net")
-    fit(model, [callback])
-    model.save(tmp_path / "net.keras")
-    callback.add_file(tmp_path / "net.keras")
-    (event,) = recorded.events(FileRecorded)
-    assert (event.path, event.role, event.task) == (
-        str(tmp_path / "net.keras"),
-        "model",
-        recorded.events(TaskBegan)[0].seq,
-    )
-
-
 # Which run
 
 
@@ -591,6 +581,29 @@ def test_a_run_of_its_own_lasts_as_long_as_the_callback(recorded):
     assert [event.status for event in recorded.events(RunEnded)] == ["finished"]
     (started,) = recorded.events(RunStarted)
     assert (started.dataflow, started.name, started.tags) == ("net", "mine", {"baseline": ""})
+
+
+def test_what_is_tested_when_the_run_is_over_is_in_the_run_of_that_time_and_not_lost(store):
+    """The one that is active then, else one of the callback's own."""
+    model, provenance = small_model(), ProvenanceCallback("a")
+    with dnnprov.start_run("a", name="training"):
+        fit(model, [provenance], epochs=1)
+    with dnnprov.start_run("a", name="test"):
+        model.evaluate(X, Y, verbose=0, callbacks=[provenance])
+    model.predict(X, verbose=0, callbacks=[provenance])
+    provenance.finish()
+    model.evaluate(X, Y, verbose=0, callbacks=[provenance])
+    provenance.finish()
+    with dnnprov.open(store) as history:
+        tasks = history.sql("SELECT name, task.tag FROM task JOIN run USING (run_id) ORDER BY run.started_at")
+        assert [tuple(row.values()) for row in tasks] == [
+            ("training", "Training"),
+            ("test", "Testing"),
+            ("a-1", "Prediction"),
+            ("a-2", "Testing"),
+        ]
+        assert not history.sql("SELECT * FROM problem")
+        assert len(history.sql("SELECT * FROM oTestingModel")) == 2
 
 
 def test_a_with_block_finishes_the_run(recorded):
@@ -799,17 +812,6 @@ def test_a_script_that_exits_within_a_fit_has_a_failed_run(recorded):
     assert [event.status for event in recorded.events(TaskEnded)] == ["failed"]
 
 
-def test_the_torch_backend_is_recorded_the_same(recorded):
-    done = run_script("pass", backend="torch")
-    assert (done.returncode, [line for line in done.stderr.splitlines() if "dnnprov" in line]) == (0, [])
-    assert recorded.parameters()["learning_rate"] == 0.5
-    assert recorded.parameters()["batch_size"] == 32
-    assert [row["type"] for row in recorded.rows("iLayers")] == ["Dropout", "Dense"]
-    assert [row["epoch"] for row in recorded.rows("oTrainingModel")] == [1, 2, 3]
-    assert recorded.adaptations() == [(3, "ReduceLROnPlateau", 0.5, 0.25)]
-    assert set(recorded.rows("oTestingModel")[0]) == {"loss", "mae"}
-
-
 # It never disturbs a training
 
 HOOKS = [name for name in vars(ProvenanceCallback) if hasattr(getattr(ProvenanceCallback, name), "__wrapped__")]
@@ -818,7 +820,8 @@ HOOKS = [name for name in vars(ProvenanceCallback) if hasattr(getattr(Provenance
 def losses(callbacks):
     model = small_model(0.5)
     history = fit(model, [keras.callbacks.LearningRateScheduler(halve_in_third_epoch), *callbacks, plateau()], epochs=4)
-    return history.history["loss"], model.evaluate(X, Y, verbose=0, callbacks=callbacks)
+    evaluated = model.evaluate(X, Y, verbose=0, callbacks=callbacks)
+    return history.history["loss"], evaluated, model.predict(X, verbose=0, callbacks=callbacks).tolist()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
 """Provenance of Keras 3 trainings, on any backend, through one callback.
 
-How the parts fit: `keras_probes` tells which callback did what, `keras_techniques` names it, `keras_hyperparameters`,
-`keras_layers` and `keras_checkpoints` read the model and its files; the callback hands it all to `training_steps`.
+How the parts fit: `keras_probes` tells which callback did what, `keras_files` which files were written and read; the
+callback hands it to the recording of its model (`keras_recordings`, `keras_recording`), which reads the model
+(`keras_hyperparameters`, `keras_layers`, `keras_filters`), watches its optimizers (`keras_optimizer_watch`) and tells
+`training_steps`.
 """
 
 from __future__ import annotations
@@ -13,41 +15,31 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 import keras
 
 from dnnprov.capture.run_task import end_of_block
-from dnnprov.integrations.keras_checkpoints import CheckpointWatch
-from dnnprov.integrations.keras_hyperparameters import (
-    hyperparameters,
-    learning_rates,
-    rate_schedule,
-    trained_rates,
-)
-from dnnprov.integrations.keras_layers import layer_rows
+from dnnprov.errors import UsageError
+from dnnprov.integrations.keras_batches import BatchLog
+from dnnprov.integrations.keras_loop import TrainingLoop
 from dnnprov.integrations.keras_probes import (
-    batch_callbacks,
-    find_batch_size,
     find_callback_list,
+    find_data_counts,
     insert_probes,
     remove_probes,
 )
-from dnnprov.integrations.keras_techniques import technique_in_epoch, technique_of_callback, technique_of_schedule
-from dnnprov.integrations.run_choice import RunChoice, in_another_thread
-from dnnprov.integrations.technique import BY_HAND
-from dnnprov.integrations.training_steps import TrainingSteps
+from dnnprov.integrations.keras_recordings import ModelRecordings
+from dnnprov.integrations.run_choice import RunChoice, check_type, in_another_thread
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from dnnprov.capture.run import Run
     from dnnprov.capture.run_task import RunTask
-    from dnnprov.integrations.technique import Technique
+    from dnnprov.integrations.keras_recording import ModelRecording
     from dnnprov.model.events import RunStatus
 
 Parameters = ParamSpec("Parameters")
 Callback = TypeVar("Callback", bound="ProvenanceCallback")
-
-_schedules: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
-"""Optimizer -> the schedule in it when it last trained."""
 
 
 def _guarded(
@@ -57,7 +49,7 @@ def _guarded(
 
     @functools.wraps(hook)
     def guarded_hook(self: Callback, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-        with self._steps.guarded(f"keras {hook.__name__}"):
+        with self._guarded(f"keras {hook.__name__}"):
             hook(self, *args, **kwargs)
 
     return guarded_hook
@@ -77,7 +69,11 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
     script catches what `fit` raised, or exits within it, the Training task is `failed`, and so is the run unless it
     trains again.
 
-    **Files.** What ModelCheckpoint writes is recorded; after `model.save(path)` say `add_file(path)`.
+    **Several models.** Each is recorded by itself, also where one callback meets them in turns, nested or in threads.
+    A run of the callback's own is one model's: another model that trains begins another run, beside the first while
+    that still trains, else in its place. Inside `with dnnprov.start_run(...)` all are trainings of that run.
+
+    **Files.** What is saved of a model that trained, and what it was loaded from, is recorded by itself.
 
     Args:
         dataflow: its tag, what you call the model or project. For a run of our own.
@@ -87,6 +83,7 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
         store: of a run of our own; `DNNPROV_STORE`, else `./.dnnprov`, where it is left out.
         run: to record into.
         after: the task or tasks whose results the training uses: Filters.
+        batches: True to record the values of each batch as series, a number to record every so many batches.
 
     Raises:
         UsageError: an argument has a type that cannot be meant; nothing else is ever raised.
@@ -95,11 +92,14 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
         ```python
         provenance = dnnprov.keras.ProvenanceCallback("alexnet")
         model.fit(x, y, epochs=10, validation_split=0.1, callbacks=[provenance])
-        model.evaluate(x_test, y_test, callbacks=[provenance])
         model.save("alexnet.keras")
-        provenance.add_file("alexnet.keras")
+        model.evaluate(x_test, y_test, callbacks=[provenance])
         ```
     """
+
+    async_safe = True
+    """Keras may call `on_train_batch_end` from another thread, where it reads the values of a batch without stopping
+    the training for them."""
 
     def __init__(
         self,
@@ -110,35 +110,70 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
         store: str | os.PathLike[str] | None = None,
         run: Run | None = None,
         after: RunTask | Iterable[RunTask] | None = None,
+        batches: bool | int = False,
     ) -> None:
         super().__init__()
-        self._steps = TrainingSteps(RunChoice(dataflow, params, name, tags, store, run), after)
-        self._checkpoints = CheckpointWatch()
-        self._fit_list: weakref.ref[Any] | None = None
-        self._initial_rate: Any = None
-        self._epoch_rates: dict[str, Any] = {}
-        self._is_begun_by_probe = False
+        check_type("batches", batches, bool | int, "True, or a number to record every so many batches")
+        if batches < 0:
+            raise UsageError(f"batches={batches!r} is negative; expected True, False, or every how many batches")
+        self._recordings = ModelRecordings(RunChoice(dataflow, params, name, tags, store, run), after)
+        self._batches = BatchLog(int(batches))
         self._is_tied = False
 
     @property
     def run(self) -> Run | None:
         """The run recorded into; `None` before the first `fit` or `evaluate`."""
-        return self._steps.run
+        return self._recordings.latest.steps.run
 
     def add_file(self, path: str | os.PathLike[str], role: str = "model") -> None:
-        """Record a file that the training led to, as after `model.save(path)`; its SHA-256 follows."""
-        with self._steps.guarded("keras add_file"):
-            self._steps.add_file(path, role)
+        """Record a file that the training led to and that was not seen by itself; its SHA-256 follows."""
+        with self._guarded("keras add_file"):
+            self._recordings.latest.add_file(path, role)
+
+    def training(
+        self,
+        model: Any,
+        params: Mapping[str, Any] | None = None,
+        optimizer: Any = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+    ) -> TrainingLoop:
+        """Record a training that is no `fit`: a loop of your own, with `train_on_batch` or without.
+
+        Args:
+            model: that trains, compiled or not.
+            params: hyperparameters of this training that Keras does not know; they win over what it knows.
+            optimizer: where the model was not compiled with it.
+            epochs: how many are planned.
+            batch_size: of the loop.
+
+        Returns:
+            A context manager: a Training task from its begin to its end.
+
+        Example:
+            ```python
+            with provenance.training(model, batch_size=32) as training:
+                for epoch in range(1, 11):
+                    for x, y in batches:
+                        logs = model.train_on_batch(x, y, return_dict=True)
+                    training.epoch(epoch, **logs)
+            ```
+        """
+        self._tie()
+        stated = {"num_epochs": epochs, "batch_size": batch_size, **(params or {})}
+        known = {name: value for name, value in stated.items() if value is not None}
+        return TrainingLoop(self._recordings, model, optimizer, known)
 
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Finish the run, where it is the callback's own.
 
         Args:
-            status: `failed` where the last `fit` was left by an exception, else `finished`, if left out.
+            status: `failed` or `interrupted` where the last `fit` was left by an exception, else `finished`, if left
+                out.
             reason: why, in words.
         """
-        with self._steps.guarded("keras finish"):
-            self._steps.finish(status, reason)
+        with self._guarded("keras finish"):
+            self._recordings.finish(status, reason)
 
     @_guarded
     def set_model(self, model: Any) -> None:
@@ -151,133 +186,125 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
     @_guarded
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Begin the Training task, unless the leading probe did."""
-        if self._is_begun_by_probe:
-            self._is_begun_by_probe = False
+        recording, _, callback_list = self._at_hand()
+        if recording.is_begun_by_probe and recording.callback_list() is callback_list:
+            recording.is_begun_by_probe = False
             return
         self._begin_training()
-        if (callback_list := self._callback_list()) is not None:
+        if callback_list is not None:
             insert_probes(callback_list, self)
 
     @_guarded
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Where there is no probe: the epoch begins."""
-        if self._callback_list() is None:
-            self._begin_epoch(epoch)
+        recording, model, _ = self._at_hand()
+        if recording.callback_list() is None:
+            recording.begin_epoch(model, epoch + 1)
+
+    @_guarded
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Record the values of a batch, where that was asked for."""
+        if self._batches.every:
+            callback_list = find_callback_list(self)
+            self._batches.record(self._recordings.with_list(callback_list), batch, logs or {})
 
     @_guarded
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Record the row of the epoch, counted from 1."""
-        if self._callback_list() is None:
-            self._close_epoch()
-        self._steps.end_epoch(epoch + 1, {**(logs or {}), **self._epoch_rates})
+        recording, model, _ = self._at_hand()
+        if recording.callback_list() is None:
+            recording.close_epoch(model)
+        self._batches.end_epoch(recording)
+        recording.end_epoch(epoch + 1, logs or {})
 
     @_guarded
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """End the Training task; Keras calls this only where nothing was raised."""
-        self._steps.end_training()
-        if (callback_list := self._callback_list()) is not None:
+        recording, _, callback_list = self._at_hand()
+        recording.end_training()
+        if callback_list is not None:
             remove_probes(callback_list, self)
-        self._fit_list = None
 
     @_guarded
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Begin a Testing task, unless this is the validation of a `fit`."""
         if not self._is_validation():
             self._tie()
-            self._steps.begin_testing()
+            _, model, _ = self._at_hand()
+            self._recordings.to_test(model).begin_testing(model)
 
     @_guarded
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Record the test result: `logs` holds the averages over the whole test set."""
         if not self._is_validation():
-            self._steps.end_testing(logs or {})
+            recording, _, _ = self._at_hand()
+            recording.steps.end_testing(logs or {}, find_data_counts())
 
     @_guarded
-    def before_callbacks(self, hook: str, epoch: int | None) -> None:
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """A prediction begins."""
+        self._tie()
+        _, model, _ = self._at_hand()
+        self._recordings.to_test(model).begin_prediction(model)
+
+    @_guarded
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Record how much was predicted, and in how long."""
+        recording, _, _ = self._at_hand()
+        recording.steps.end_prediction(find_data_counts())
+
+    @_guarded
+    def before_callbacks(self, hook: str, epoch: int | None, logs: dict[str, Any]) -> None:
         """A probe tells: no callback has run this hook yet."""
         if hook == "on_train_begin":
-            self._is_begun_by_probe = True
-            self._begin_training()
-        elif hook == "on_epoch_begin" and epoch is not None:
-            self._begin_epoch(epoch)
-        elif hook == "on_epoch_end":
-            self._close_epoch()
+            self._begin_training().is_begun_by_probe = True
+            return
+        recording, model, _ = self._at_hand()
+        if hook == "on_epoch_begin" and epoch is not None:
+            recording.begin_epoch(model, epoch + 1)
+        elif hook == "on_epoch_end" and epoch is not None:
+            recording.close_epoch(model)
+            recording.owe_epoch(epoch + 1, logs)
         elif hook == "on_train_end":
-            self._steps.end_training()
+            recording.steps.end_training()
 
     @_guarded
     def behind_callback(self, callback: Any, hook: str, epoch: int | None, logs: dict[str, Any]) -> None:
         """A probe tells: this callback has just run this hook."""
-        ended = epoch if hook == "on_epoch_end" else None
-        if self._schedule() is None:
-            self._steps.see(self._rates(), lambda: technique_of_callback(callback, self._initial_rate, ended, logs))
-        if ended is not None:
-            for path in self._checkpoints.changed(callback):
-                self._steps.add_checkpoint(path, ended + 1, type(callback).__name__)
+        recording, model, _ = self._at_hand()
+        recording.saw_callback(model, callback, hook, epoch, logs)
 
-    def _begin_training(self) -> None:
-        """Begin a Training task; a value that cannot be read costs that value, not the task."""
+    def _begin_training(self) -> ModelRecording:
         self._tie()
-        model, callback_list, parameters = self.model, find_callback_list(self), {}
-        self._initial_rate, first_only = None, {}
-        if (epochs := (self.params or {}).get("epochs")) is not None:
-            first_only["num_epochs"] = epochs
-        with self._steps.guarded("keras hyperparameters"):
-            parameters = hyperparameters(model, find_batch_size())
-        with self._steps.guarded("keras learning rate"):
-            rates = self._rates()
-            self._initial_rate = next(iter(rates.values()))
-            (first_only if self._goes_on_with_schedule() else parameters).update(rates)
-        self._steps.begin_training(parameters, model, functools.partial(layer_rows, model), first_only)
-        self._fit_list = None
-        if callback_list is not None:
-            self._fit_list = weakref.ref(callback_list)
-            self._steps.end_with(callback_list)
-            self._checkpoints.begin(callback_list.callbacks)
+        _, model, callback_list = self._at_hand()
+        recording = self._recordings.to_train(model)
+        recording.begin_training(model, callback_list, (self.params or {}).get("epochs"))
+        self._batches.begin_training(recording, int(getattr(model, "steps_per_execution", 1) or 1))
+        return recording
 
-    def _begin_epoch(self, epoch: int) -> None:
-        self._steps.begin_epoch(epoch + 1)
-        if self._schedule() is None:
-            self._steps.see(self._rates(), lambda: BY_HAND)
-
-    def _close_epoch(self) -> None:
-        """The epoch's row and the adaptation say the same rate: the one that its last step trained with."""
-        self._epoch_rates = trained_rates(self.model.optimizer)
-        self._steps.see(self._epoch_rates, self._technique_in_epoch)
-        self._steps.close_epoch()
-
-    def _rates(self) -> dict[str, Any]:
-        return learning_rates(self.model.optimizer)
-
-    def _schedule(self) -> Any | None:
-        return rate_schedule(self.model.optimizer)
-
-    def _goes_on_with_schedule(self) -> bool:
-        """Whether the optimizer trained with the schedule before that it has now: then that changed the rate since."""
-        schedule, before = self._schedule(), _schedules.pop(self.model.optimizer, None)
-        if schedule is None:
-            return False
-        _schedules[self.model.optimizer] = weakref.ref(schedule)
-        return before is not None and before() is schedule
-
-    def _technique_in_epoch(self) -> Technique:
-        if (schedule := self._schedule()) is not None:
-            return technique_of_schedule(schedule)
-        return technique_in_epoch(batch_callbacks(self._callback_list()), self._initial_rate)
-
-    def _callback_list(self) -> Any | None:
-        return None if self._fit_list is None else self._fit_list()
+    def _at_hand(self) -> tuple[ModelRecording, Any, Any | None]:
+        """Recording, model and list of callbacks of the hook under way; this callback may be in several lists."""
+        callback_list = find_callback_list(self)
+        model = self.model if callback_list is None else callback_list.model
+        return self._recordings.of(model), model, callback_list
 
     def _is_validation(self) -> bool:
         """Whether the evaluation under way is part of the `fit`: that hands its own list of callbacks on."""
-        callback_list = find_callback_list(self)
-        return self._steps.is_training if callback_list is None else callback_list is self._callback_list()
+        recording, _, callback_list = self._at_hand()
+        return recording.steps.is_training if callback_list is None else callback_list is recording.callback_list()
+
+    def _guarded(self, where: str) -> AbstractContextManager[None]:
+        return self._recordings.latest.steps.guarded(where)
 
     def _tie(self) -> None:
         """Finish a run of our own when this callback goes away; at exit the run does it itself, knowing why."""
         if not self._is_tied:
             self._is_tied = True
-            weakref.finalize(self, in_another_thread, self._steps.finish).atexit = False
+            weakref.finalize(self, in_another_thread, self._recordings.finish).atexit = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, and what another process unpickles, begins anew, with the same arguments."""
+        return {**vars(self), "_model": None, "_is_tied": False}
 
     def __enter__(self) -> Self:
         return self

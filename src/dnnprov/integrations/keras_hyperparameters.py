@@ -1,83 +1,73 @@
-"""The hyperparameters of a Keras training, read from the compiled model."""
+"""The hyperparameters of a Keras training, read from the compiled model and from the arguments of `fit`."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dnnprov.integrations.keras_layers import all_layers
+from dnnprov.integrations.keras_arguments import described, described_text, held_arguments
+from dnnprov.integrations.keras_layer_tree import all_layers
+from dnnprov.integrations.keras_optimizers import optimizer_values
+from dnnprov.model.values import json_text, plain_value
 
-RENAMED = {"weight_decay": "decay"}
-"""Name in an optimizer's configuration -> attribute of iTrainingModel."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+COMPILED = ("jit_compile", "run_eagerly", "steps_per_execution")
+"""Arguments of `compile` that a model keeps under their names."""
 
 
 def hyperparameters(model: Any, batch_size: int | None) -> dict[str, Any]:
     """What the training begins with, without the learning rate and the number of epochs.
 
+    What cannot be read, or is not there, is left out.
+
     Args:
         model: compiled.
         batch_size: where it is known.
     """
-    layers = all_layers(model)
-    found = {
-        "optimizer_name": type(inner_optimizer(model.optimizer)).__name__,
-        "batch_size": batch_size,
-        "num_layers": len(layers),
-        "num_parameters": model.count_params() if model.built else None,
-        "loss_function": loss_name(model.loss),
-        "dropout": the_dropout(layers),
-        "learning_rate_schedule": _schedule_name(model.optimizer),
-        **optimizer_values(inner_optimizer(model.optimizer)),
-    }
+    found: dict[str, Any] = {"batch_size": batch_size}
+    for part in (optimizer_values, _compile_values, model_values):
+        with suppress(Exception):  # optimizer, loss and layers are the user's, and may raise anything
+            found.update(part(model))
     return {name: value for name, value in found.items() if value is not None}
 
 
-def learning_rates(optimizer: Any) -> dict[str, Any]:
-    """The rate as it is now, from the optimizer itself; one for each of several optimizers.
+def fit_values(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `fit` was called with, and what of that is no property of the model, so that another value is no adaptation.
 
-    Reading it waits for the device, so this is for the boundaries of epochs.
+    Args:
+        arguments: of the `fit`, as `find_fit_arguments` finds them.
+
+    Returns:
+        How it trains (class weights, shuffling), and how long and on what (epochs, steps, samples, validation).
     """
-    inner = getattr(optimizer, "optimizers", None)
-    if inner is None:
-        return {"learning_rate": _read(optimizer.learning_rate)}
-    return {f"learning_rate_{one.name}": _read(one.learning_rate) for one in inner}
-
-
-def trained_rates(optimizer: Any) -> dict[str, Any]:
-    """The rate that the last step trained with; `learning_rates` has the one that the next step will."""
-    schedule, inner = rate_schedule(optimizer), inner_optimizer(optimizer)
-    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        return learning_rates(optimizer)
-    # The public `iterations` counts whole updates where gradients are accumulated; Keras asks its schedule with this.
-    step = int(keras.ops.convert_to_numpy(inner._iterations.value))  # noqa: SLF001
-    return {"learning_rate": _read(schedule(max(step - 1, 0)))}
-
-
-def rate_schedule(optimizer: Any) -> Any | None:
-    """The schedule or function inside an optimizer that gives its rate; `None` where the rate is a value."""
-    # Keras shows the schedule only in its serialised form, which leaves out functions.
-    rate = getattr(inner_optimizer(optimizer), "_learning_rate", None)
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return rate
-    return rate if callable(rate) and not isinstance(rate, keras.Variable) else None
-
-
-def inner_optimizer(optimizer: Any) -> Any:
-    """The optimizer that a loss-scaling one wraps, else itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def optimizer_values(optimizer: Any) -> dict[str, float]:
-    """Numbers and switches of an optimizer's configuration: momentum, beta_1, epsilon, ..."""
-    config = optimizer.get_config()
-    return {
-        RENAMED.get(name, name): value
-        for name, value in config.items()
-        if isinstance(value, bool | int | float)
-        and name != "learning_rate"
-        and (not name.startswith(("use_ema", "ema_")) or config.get("use_ema"))
+    if not arguments:
+        return {}, {}
+    class_weight = arguments.get("class_weight")
+    how = {
+        "shuffle": arguments.get("shuffle"),
+        "class_weight": None if not class_weight else json_text({str(k): v for k, v in class_weight.items()}),
+        "sample_weight": arguments.get("sample_weight") is not None or None,
     }
+    validation = arguments.get("validation_data")
+    epoch_iterator = arguments.get("epoch_iterator")
+    on_what = {
+        "num_samples": _num_samples(arguments.get("x"), epoch_iterator),
+        "initial_epoch": arguments.get("initial_epoch"),
+        "steps_per_epoch": arguments.get("steps_per_epoch") or _positive(getattr(epoch_iterator, "num_batches", None)),
+        "validation_split": arguments.get("validation_split") or None,
+        "validation": _validation(arguments),
+        "num_validation_samples": None if validation is None else _num_samples(_first(validation), None),
+        "validation_steps": arguments.get("validation_steps"),
+        "validation_batch_size": arguments.get("validation_batch_size"),
+        "validation_freq": None if validation is None else arguments.get("validation_freq"),
+    }
+    return _known(how), _known(on_what)
 
 
 def loss_name(loss: Any) -> str | None:
@@ -96,17 +86,101 @@ def loss_name(loss: Any) -> str | None:
     return str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__)
 
 
-def the_dropout(layers: list[Any]) -> float | None:
+def loss_config(loss: Any) -> str | None:
+    """What loss objects were made with, as JSON; `None` for names and functions.
+
+    Example:
+        >>> loss_config(keras.losses.Huber(delta=0.5))
+        '{"delta": 0.5, "reduction": "sum_over_batch_size"}'
+    """
+    if isinstance(loss, keras.losses.Loss):
+        held = {name: described(value) for name, value in held_arguments(loss).items() if name not in {"name", "dtype"}}
+        return json_text(_known(held)) or None
+    if isinstance(loss, dict | list | tuple):
+        objects = [one for one in keras.tree.flatten(loss) if isinstance(one, keras.losses.Loss)]
+        return json_text(described(loss)) if objects else None
+    return None
+
+
+def the_dropout(layers: Iterable[Any]) -> float | None:
     """The dropout rate where all Dropout layers have the same; `None` where there is none or they differ."""
-    rates = {layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)}
+    kinds = (keras.layers.Dropout, keras.layers.AlphaDropout, keras.layers.GaussianDropout)
+    rates = {layer.rate for layer in layers if isinstance(layer, kinds)}
     return float(rates.pop()) if len(rates) == 1 else None
 
 
-def _schedule_name(optimizer: Any) -> str | None:
-    schedule = rate_schedule(optimizer)
-    return None if schedule is None else str(getattr(schedule, "__name__", type(schedule).__name__))
+def model_values(model: Any) -> dict[str, Any]:
+    """What the model itself tells; the number of its parameters only where it is built."""
+    layers = all_layers(model)
+    found = {"num_layers": len(layers), "dropout": the_dropout(layers)}
+    with suppress(Exception):
+        found["dtype_policy"] = model.dtype_policy.name
+    if model.built:
+        found["num_parameters"] = model.count_params()
+        found["num_trainable_parameters"] = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    return found
 
 
-def _read(rate: Any) -> Any:
-    # Keras reads a variable through a protocol that makes NumPy 2 warn, its tensor not.
-    return keras.ops.convert_to_numpy(rate.value if isinstance(rate, keras.Variable) else rate)
+def _compile_values(model: Any) -> dict[str, Any]:
+    loss = getattr(model, "loss", None)
+    config = getattr(getattr(model, "_compile_config", None), "config", None) or {}  # what `compile` was given
+    readers: dict[str, Callable[[], Any]] = {
+        "loss_function": lambda: loss_name(loss),
+        "loss_config": lambda: loss_config(loss),
+        "loss_weights": lambda: described_text(config.get("loss_weights")),
+        "metrics": lambda: _metric_names(config.get("metrics")),
+        "weighted_metrics": lambda: _metric_names(config.get("weighted_metrics")),
+        **{name: functools.partial(getattr, model, name, None) for name in COMPILED},
+    }
+    found = {}
+    for name, read in readers.items():
+        with suppress(Exception):  # a loss or metric of the user's may raise anything
+            found[name] = plain_value(read())
+    return found
+
+
+def _metric_names(metrics: Any) -> str | None:
+    """Names of metrics as `compile` was given them, those of several outputs by output."""
+    if not metrics:
+        return None
+    if isinstance(metrics, dict):
+        return ", ".join(f"{output}: {_one_output(one)}" for output, one in metrics.items())
+    return ", ".join(_one_output(one) for one in metrics)
+
+
+def _one_output(metrics: Any) -> str:
+    if isinstance(metrics, list | tuple):
+        return f"[{', '.join(str(loss_name(one)) for one in metrics)}]"
+    return str(loss_name(metrics))
+
+
+def _validation(arguments: Mapping[str, Any]) -> str:
+    if arguments.get("validation_data") is None:
+        return "none"
+    return "split" if arguments.get("validation_split") else "data"
+
+
+def _num_samples(data: Any, epoch_iterator: Any) -> int | None:
+    """How many examples there are, where the data say so without being read."""
+    known = getattr(getattr(epoch_iterator, "data_adapter", None), "_num_samples", None)
+    if type(known) is int:
+        return known
+    with suppress(Exception):  # the data are the user's, and may raise anything
+        shapes = [one.shape for one in keras.tree.flatten(data) if getattr(one, "shape", None)]
+        if shapes and isinstance(shapes[0][0], int):
+            return int(shapes[0][0])
+        dataset = getattr(data, "dataset", None)  # of a PyTorch DataLoader
+        return None if dataset is None else len(dataset)
+    return None
+
+
+def _first(validation: Any) -> Any:
+    return validation[0] if isinstance(validation, list | tuple) and validation else validation
+
+
+def _positive(value: Any) -> int | None:
+    return value if type(value) is int and value > 0 else None
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

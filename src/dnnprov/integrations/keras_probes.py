@@ -35,7 +35,7 @@ BATCH_HOOKS = (
 class Listener(Protocol):
     """What hears of the probes."""
 
-    def before_callbacks(self, hook: str, epoch: int | None) -> None:
+    def before_callbacks(self, hook: str, epoch: int | None, logs: dict[str, Any]) -> None:
         """No callback has run this hook yet."""
 
     def behind_callback(self, callback: Any, hook: str, epoch: int | None, logs: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ class CallbackProbe(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _tell(self, hook: str, epoch: int | None, logs: dict[str, Any] | None) -> None:
         if self.callback is None:
-            self._listener.before_callbacks(hook, epoch)
+            self._listener.before_callbacks(hook, epoch, logs or {})
         elif has_hook(self.callback, hook):
             self._listener.behind_callback(self.callback, hook, epoch, logs or {})
 
@@ -87,26 +87,63 @@ def has_hook(callback: Any, hook: str) -> bool:
 def find_callback_list(callback: Any) -> Any | None:
     """The Keras callback list that holds this callback and called one of its hooks; `None` outside of one."""
     for frame in _frames():
-        found = frame.f_locals.get("self")
+        found = frame.f_locals.get("self") if is_of_keras(frame) else None
         if isinstance(found, keras.callbacks.CallbackList) and any(one is callback for one in found.callbacks):
             return found
     return None
 
 
+def find_fit_arguments() -> dict[str, Any]:
+    """The arguments of the `fit` on the stack and its `epoch_iterator`, as they are now; empty outside of one.
+
+    Where a `validation_split` was asked for, Keras has already cut it off `x` and put it into `validation_data`.
+    """
+    for frame in _frames():
+        if "epoch_iterator" not in frame.f_code.co_varnames:
+            continue
+        if getattr(frame.f_locals.get("epoch_iterator"), "data_adapter", None) is not None:
+            return {name: value for name, value in frame.f_locals.items() if name != "self"}
+    return {}
+
+
 def find_batch_size() -> int | None:
     """The batch size of the `fit` on the stack; `None` where its data come in batches of unknown size."""
-    for frame in _frames():
-        adapter = getattr(frame.f_locals.get("epoch_iterator"), "data_adapter", None)
-        if adapter is None:
-            continue
-        candidates = (adapter.batch_size, frame.f_locals.get("batch_size"), _batch_size_of(frame.f_locals.get("x")))
-        return next((int(size) for size in candidates if size is not None), None)
-    return None
+    arguments = find_fit_arguments()
+    if not arguments:
+        return None
+    adapter = arguments["epoch_iterator"].data_adapter
+    candidates = (adapter.batch_size, arguments.get("batch_size"), _batch_size_of(arguments.get("x")))
+    return next((int(size) for size in candidates if size is not None), None)
+
+
+def find_data_counts() -> dict[str, int | None]:
+    """How much the `evaluate` or `predict` on the stack went through, as far as its data say so: at its end."""
+    epoch_iterator = find_fit_arguments().get("epoch_iterator")
+    adapter = getattr(epoch_iterator, "data_adapter", None)
+    if epoch_iterator is None or adapter is None:
+        return {}
+    num_batches = epoch_iterator.num_batches or epoch_iterator._steps_seen or None  # noqa: SLF001 - unknown before the end
+    num_samples = None
+    if epoch_iterator.steps_per_epoch is None and adapter.batch_size and num_batches:
+        last = adapter.partial_batch_size if adapter.has_partial_batch else None
+        num_samples = num_batches * adapter.batch_size - (adapter.batch_size - last if last else 0)
+        if adapter.has_partial_batch is None:  # nobody knows how full the last batch is
+            num_samples = None
+    return {"num_samples": num_samples, "num_batches": num_batches, "batch_size": adapter.batch_size}
 
 
 def _batch_size_of(data: Any) -> int | None:
     size = getattr(data, "batch_size", None)
     return size if type(size) is int else None
+
+
+def is_of_keras(frame: FrameType) -> bool:
+    """Whether a frame is one of Keras' own functions.
+
+    Only there may its variables be looked at: before Python 3.13 the look itself keeps them alive until the function
+    returns, and in a function of the user's that would be the model.
+    """
+    return str(frame.f_globals.get("__name__", "")).startswith("keras.")
 
 
 def _frames() -> list[FrameType]:
@@ -119,13 +156,15 @@ def _frames() -> list[FrameType]:
 
 
 def insert_probes(callback_list: Any, listener: Listener) -> None:
-    """Put the probes of a listener into a list, in the place of any it has there.
+    """Put the probes of a listener into a list, in the place of any it has there; itself comes once.
 
     The list object is replaced, so that a walk over it that is under way stays as it is.
     """
     callbacks = [one for one in callback_list.callbacks if not _is_probe_of(one, listener)]
     probed: list[Any] = [CallbackProbe(listener)]
     for callback in callbacks:
+        if callback is listener and any(one is listener for one in probed):
+            continue
         probed.append(callback)
         if callback is not listener and not isinstance(callback, _WITHOUT_EFFECT):
             probed.append(CallbackProbe(listener, callback))

@@ -1,4 +1,4 @@
-"""Names what changed a learning rate in Keras, with the parameters that this technique had."""
+"""Names what changed a learning rate or another value of an optimizer in Keras, with the parameters that it had."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import keras
 
+from dnnprov.integrations.keras_arguments import described_text, held_arguments
+from dnnprov.integrations.keras_optimizers import schedule_config
 from dnnprov.integrations.technique import BY_HAND, Technique
-from dnnprov.model.values import shortest_float
+from dnnprov.model.values import plain_value, shortest_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +28,7 @@ def technique_of_callback(callback: Any, initial_rate: Any, epoch: int | None, l
     """The technique that a callback is.
 
     Args:
-        callback: that changed the learning rate.
+        callback: that changed a value of the optimizer.
         initial_rate: that the training began with.
         epoch: Keras' index of the epoch that it ended, `None` in another hook.
         logs: what Keras gave it: a callback that monitors a metric found its value there.
@@ -45,18 +47,25 @@ def technique_of_callback(callback: Any, initial_rate: Any, epoch: int | None, l
     return Technique(type(callback).__name__, parameters, "callback", reason, triggered_by)
 
 
-def technique_of_schedule(schedule: Any) -> Technique:
-    """The technique that a schedule inside the optimizer is; `schedule` is a LearningRateSchedule or a callable."""
+def technique_of_schedule(schedule: Any, others: Mapping[str, Any] | None = None) -> Technique:
+    """The technique that a schedule inside the optimizer is.
+
+    Args:
+        schedule: a LearningRateSchedule, or a function that the optimizer asks for its rate.
+        others: where several optimizers follow schedules of one class, all of them, by what is put behind the names of
+            their parameters.
+    """
     if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        return Technique(_function_name(schedule), {"schedule": _function_name(schedule)}, "schedule")
-    parameters = {name: value for name, value in schedule.get_config().items() if name != "name" and value is not None}
-    if "initial_learning_rate" in parameters:
-        parameters = {INITIAL_RATE: parameters.pop("initial_learning_rate"), **parameters}
+        return Technique(_function_name(schedule), _schedule_parameters(schedule), "schedule")
+    named = others if others and len(others) > 1 else {"": schedule}
+    parameters = {
+        f"{name}{suffix}": value for suffix, one in named.items() for name, value in _configuration(one).items()
+    }
     return Technique(type(schedule).__name__, parameters, "schedule", "follows the steps of the optimizer")
 
 
 def technique_in_epoch(candidates: list[Any], initial_rate: Any) -> Technique:
-    """Who changed the rate between begin and end of an epoch: the callbacks at work there, else a person."""
+    """Who changed a value between begin and end of an epoch: the callbacks at work there, else a person."""
     if not candidates:
         return BY_HAND
     if len(candidates) == 1:
@@ -80,13 +89,23 @@ def number_text(value: Any) -> str:
     return repr(value)
 
 
+def _configuration(schedule: Any) -> dict[str, Any]:
+    return {
+        INITIAL_RATE if name == "initial_learning_rate" else name: plain_value(value)
+        for name, value in schedule_config(schedule).items()
+    }
+
+
 def _arguments(callback: Any) -> dict[str, Any]:
     """The constructor's arguments of a callback, as far as it keeps them as plain values under their names."""
-    names = [name for name in inspect.signature(type(callback).__init__).parameters if name not in {"self", "verbose"}]
-    held = {name: getattr(callback, name, None) for name in names}
+    held = {name: value for name, value in held_arguments(callback).items() if name != "verbose"}
     if _is_number(minimum := held.get("min_delta")):
         held["min_delta"] = abs(minimum)  # Keras gives it the sign of the direction when it first compares
-    return {name: value for name, value in held.items() if isinstance(value, bool | int | float | str)}
+    return {
+        name: described_text(value)
+        for name, value in held.items()
+        if isinstance(value, bool | int | float | str | list | tuple)
+    }
 
 
 def _schedule_parameters(schedule: Callable[..., Any]) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class RunChoice:
         store: of a run that is started here.
         run: to record into, instead of the active one or a new one.
 
+    Attributes:
+        run: the one recorded into; `None` before the first training or evaluation.
+        left: status and reason of its last training, where that was left before its end.
+
     Raises:
         UsageError: an argument has a type that cannot be meant.
     """
@@ -63,40 +67,55 @@ class RunChoice:
         self._is_own = False
         self._stated_in: Run | None = None
         self.run: Run | None = run
+        self.left: tuple[RunStatus, str | None] | None = None
 
-    def at_training(self, model: object, ending: tuple[RunStatus, str | None] = ("finished", None)) -> Run:
+    def another(self) -> RunChoice:
+        """One like this that has chosen nothing yet, for a model that trains while another does."""
+        return RunChoice(self._dataflow, self._params, self._name, self._tags, self._store, self._given)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, where a run of this one means nothing: there it chooses anew."""
+        return {**vars(self.another()), "_given": None, "run": None}
+
+    def at_training(self, model: object) -> Run:
         """The run for a training that begins now.
 
         Args:
-            model: that trains; a run of our own for another one is finished before.
-            ending: how that one ended, and why.
+            model: that trains; a run of our own for another one is finished before, as its last training ended.
         """
         run = self._given or active_run()
         if run is not None:
-            return self._adopt(run, ending)
+            return self._adopt(run)
         is_same_model = self._model is None or self._model() is model
         if self._is_own and self.run is not None and self.run.status == "running" and is_same_model:
             self._remember(model)
             return self.run
-        self.finish(*ending)
+        self.finish()
         self._remember(model)
         return self._start()
 
     def at_testing(self) -> Run:
-        """The run for an evaluation that begins now: the one trained in, else as for a training."""
-        if self.run is not None:
+        """The run for an evaluation that begins now: the one trained in while that is open, else as for a training."""
+        if self.run is not None and (self.run is self._given or self.run.status == "running"):
             return self.run
         run = active_run()
         return self._start() if run is None else self._adopt(run)
 
-    def finish(self, status: RunStatus, reason: str | None) -> None:
-        """Finish the run where it is our own; a second call does nothing."""
+    def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
+        """Finish the run where it is our own; a second call does nothing.
+
+        Args:
+            status: that of the last training where it was left before its end, else `finished`, if left out.
+            reason: why, in words.
+        """
+        if status is None:
+            status, reason = (self.left[0], self.left[1] or reason) if self.left else ("finished", reason)
         if self._is_own and self.run is not None:
             self.run.finish(status, reason)
 
-    def _adopt(self, run: Run, ending: tuple[RunStatus, str | None] = ("finished", None)) -> Run:
+    def _adopt(self, run: Run) -> Run:
         if run is not self.run:
-            self.finish(*ending)
+            self.finish()
         self.run, self._is_own = run, False
         if self._params and self._stated_in is not run:  # once a run: what adapts them later must not be undone
             self._stated_in = run

@@ -17,45 +17,31 @@ import warnings
 import weakref
 from collections.abc import Iterable
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.adaptation import Change
 from dnnprov.capture.run_task import RunTask
+from dnnprov.integrations.metric_names import flat
+from dnnprov.integrations.model_filters import filters_before
 from dnnprov.integrations.run_choice import RunChoice, check_type, in_another_thread
+from dnnprov.integrations.seen_values import first_seen, seen_values
 from dnnprov.integrations.technique import BY_HAND
 from dnnprov.model.events import ProblemRecorded
-from dnnprov.model.values import plain_value, same_value, utc_text
+from dnnprov.model.values import plain_value, utc_text
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
     from dnnprov.capture.run import Run
+    from dnnprov.integrations.seen_values import SeenChange, SeenValues
     from dnnprov.integrations.technique import Technique
     from dnnprov.model.events import RunStatus
-    from dnnprov.model.values import Scalar
 
 ABANDONED = "the training was left before its end, by an exception or an interrupt"
 
 
-@dataclass
-class _Memory:
-    """What was seen in a run so far, by whichever integration objects record into it.
-
-    Attributes:
-        values: the framework's last value of each hyperparameter.
-        waiting: changes that no epoch has trained with yet.
-        models: those whose layers are recorded.
-    """
-
-    values: dict[str, Scalar] = field(default_factory=dict)
-    waiting: list[tuple[str, Scalar, Scalar, Technique]] = field(default_factory=list)
-    models: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
-
-
-_memories: weakref.WeakKeyDictionary[Run, _Memory] = weakref.WeakKeyDictionary()
 _begun: weakref.WeakSet[TrainingSteps] = weakref.WeakSet()
 
 
@@ -77,15 +63,24 @@ class TrainingSteps:
         self._after = _tasks(after)
         self._training: RunTask | None = None
         self._testing: RunTask | None = None
+        self._prediction: RunTask | None = None
+        self._seen: SeenValues | None = None
         self._epoch: int | None = None
-        self._began = self._elapsed = 0.0
-        self._is_abandoned = False
+        self._began = self._elapsed = self._test_began = self._prediction_began = 0.0
+        self.last_epoch: int | None = None
+        self._owed: tuple[int, Mapping[str, Any]] | None = None
+        self._is_due_in: Run | None = None
         self._early_failures: list[str] = []
 
     @property
     def run(self) -> Run | None:
         """The run recorded into; `None` before the first step."""
         return self.choice.run
+
+    @property
+    def training(self) -> RunTask | None:
+        """The last training begun here."""
+        return self._training
 
     @property
     def is_training(self) -> bool:
@@ -108,32 +103,61 @@ class TrainingSteps:
         self,
         parameters: Mapping[str, Any],
         model: object = None,
-        layers: Callable[[], list[Mapping[str, Any]]] = list,
+        layers: Callable[[], list[Mapping[str, Any]]] | None = None,
         first_only: Mapping[str, Any] | None = None,
+        filters: Callable[[], list[Mapping[str, Any]]] = list,
     ) -> None:
         """Begin a Training task with the hyperparameters that the framework holds; one not ended was left.
 
         Args:
             parameters: name -> value. In the first training of a run they complete its row of iTrainingModel; in a
-                later one a value that differs from the last seen, or was not there before, was changed by hand.
+                later one of the same model a value that differs from the last seen, or was not there before, was
+                changed by hand; of another model of the run, one that differs gets a row of its own.
             model: what trains; another one starts another run, where the run is our own.
-            layers: reads the rows of iLayers, in order; called once for each model of a run.
+            layers: as for `describe`; `None` for a model that cannot be described yet.
             first_only: more of them for the row, which in a later training are not compared: they are not the
                 model's, as the number of epochs, or `see` tells who changed them.
+            filters: reads the rows of oFilters for the preprocessing that the model does itself, in order.
         """
-        self._abandon_training()
-        run = self.choice.at_training(model, self._ending())
+        self.abandon_training()
+        run = self.choice.at_training(model)
         self._tell_early_failures(run)
-        memory = self._memory(run)
-        self._epoch, self._is_abandoned = None, False
-        self._training = run.task("Training", after=self._after)
+        parameters, first_only = run.hyperparameters.kept(parameters), run.hyperparameters.kept(first_only or {})
+        self._epoch, self.choice.left = None, None
+        self._end_prediction()
+        after = self._after
+        with self.guarded("reading the filters"):
+            after = filters_before(run, model, after, filters)
+        self._training = run.task("Training", after=after)
         run.expect_end(self._training, "failed", ABANDONED)
+        if self._is_due_in is not run:
+            self._is_due_in = run
+            run.before_finish(self._record_owed)
         _begun.add(self)
-        self._take(run, memory, parameters, first_only or {})
-        if model is not None and model not in memory.models:
-            memory.models.add(model)
-            with self.guarded("reading the layers"):
-                self._training.record("iLayers", "used", layers())
+        self._seen = seen_values(run, model)
+        self._take(run, self._training, parameters, first_only or {})
+        if model is not None and layers is not None:
+            self.describe(layers)
+
+    def describe(
+        self, layers: Callable[[], list[Mapping[str, Any]]], parameters: Callable[[], Mapping[str, Any]] = dict
+    ) -> None:
+        """Describe the model that trains, unless it is described in this run already.
+
+        Args:
+            layers: reads the rows of iLayers, in order.
+            parameters: reads hyperparameters that could not be read when the training began.
+        """
+        training, seen = self._training, self._seen
+        if training is None or seen is None or seen.is_described:
+            return
+        seen.is_described = True
+        with self.guarded("reading the layers"):
+            training.record("iLayers", "used", layers())
+            new = {name: value for name, value in parameters().items() if name not in seen.values}
+            seen.values.update({name: plain_value(value) for name, value in new.items()})
+            if first_seen(training.run, seen) is seen:
+                training.run.fill_params(new)
 
     def see(self, values: Mapping[str, Any], technique: Callable[[], Technique]) -> None:
         """Compare what the optimizer holds now with what it held before.
@@ -142,8 +166,12 @@ class TrainingSteps:
             values: hyperparameter -> value now.
             technique: tells who did it; called only where something changed.
         """
-        if self.run is not None:
-            self._compare(self._memory(self.run), values, technique)
+        if self._seen is not None:
+            for change in self._seen.changes(values, technique):
+                if self._epoch is None:
+                    self._seen.waiting.append(change)
+                else:
+                    self._adapt(change)
 
     def begin_epoch(self, epoch: int) -> None:
         """An epoch begins; a second call for the same one does nothing.
@@ -151,18 +179,37 @@ class TrainingSteps:
         Args:
             epoch: counted from 1.
         """
-        if self._epoch == epoch or self.run is None:
+        if self._epoch == epoch or self._seen is None:
             return
-        self._epoch, self._began = epoch, time.perf_counter()
-        memory = self._memory(self.run)
-        waiting, memory.waiting = memory.waiting, []
-        for name, old_value, new_value, technique in waiting:
-            self._adapt(name, old_value, new_value, technique)
+        self._began = time.perf_counter()
+        self.number_epoch(epoch)
+
+    def number_epoch(self, epoch: int) -> None:
+        """The epoch that began has this number, and trains with what was changed before it."""
+        if self._seen is None:
+            return
+        self._epoch = self.last_epoch = epoch
+        waiting, self._seen.waiting = self._seen.waiting, []
+        for change in waiting:
+            self._adapt(change)
+
+    def start_clock(self) -> None:
+        """An epoch begins that tells its number when it ends."""
+        self._epoch, self._began = None, time.perf_counter()
 
     def close_epoch(self) -> None:
         """The epoch has trained and validated: stop its clock. What changes from now on is for the next one."""
         if self._epoch is not None:
             self._elapsed, self._epoch = time.perf_counter() - self._began, None
+
+    def owe_epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
+        """The row of an epoch is to come from `end_epoch`; where the training is left before that, it has this one."""
+        self._owed = epoch, metrics
+
+    def _record_owed(self) -> None:
+        if self._owed is not None and self.is_training:
+            with self.guarded("the last epoch"):
+                self.end_epoch(*self._owed)
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
         """Record the row of an epoch.
@@ -172,29 +219,70 @@ class TrainingSteps:
             metrics: name -> value at its end.
         """
         self.close_epoch()
+        self._owed = None
         if self._training is not None:
             own = {"epoch": epoch, "elapsed_time": self._elapsed, "timestamp": utc_text(datetime.now(UTC))}
             self._training.log(**{**flat(metrics), **own})
 
-    def end_training(self) -> None:
-        """The training came to its end."""
+    def end_training(self, status: RunStatus = "finished", reason: str | None = None) -> None:
+        """The training came to its end, or is known to have been left in this way."""
         self._epoch = None
-        if self._training is not None:
-            self._training.end()
+        if self._training is not None and self._training.status == "running":
+            self._training.end(status, reason)
+            self.choice.left = None if status == "finished" else (status, reason)
 
-    def begin_testing(self) -> None:
+    def begin_testing(self) -> RunTask:
         """Begin a Testing task, after the last training of the run."""
         run = self.choice.at_testing()
-        self._testing = run.task("Testing", after=self._training or run.training or self._after)
+        self._testing = run.task("Testing", after=self._before(run))
         run.expect_end(self._testing, "failed", "the test was left before its end, by an exception or an interrupt")
+        self._test_began = time.perf_counter()
+        return self._testing
 
-    def end_testing(self, metrics: Mapping[str, Any]) -> None:
-        """Record the result on the whole test set, and end the task."""
+    def end_testing(self, metrics: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> None:
+        """Record the result on the whole test set, and end the task.
+
+        Args:
+            metrics: name -> value on the whole set.
+            data: of the test set: num_samples, num_batches.
+        """
         if self._testing is not None:
+            if known := {name: value for name, value in (data or {}).items() if value is not None}:
+                self._testing.uses("iTestingModel", **known)
             if metrics:
-                self._testing.log(**flat(metrics))
+                own = {"elapsed_time": time.perf_counter() - self._test_began}
+                self._testing.log(**{**flat(metrics), **own})
             self._testing.end()
             self._testing = None
+
+    def begin_prediction(self) -> RunTask:
+        """Count one more prediction: those with a model as it is, until it trains again, are one Prediction task."""
+        run = self.choice.at_testing()
+        if self._prediction is None or self._prediction.run is not run or self._prediction.status != "running":
+            self._prediction = run.task("Prediction", after=self._before(run))
+            run.expect_end(self._prediction, "finished")
+        self._prediction_began = time.perf_counter()
+        return self._prediction
+
+    def end_prediction(self, data: Mapping[str, Any]) -> None:
+        """Record one prediction as a row of oPrediction.
+
+        Args:
+            data: what was predicted: num_samples, num_batches.
+        """
+        if self._prediction is not None:
+            known = {name: value for name, value in data.items() if value is not None}
+            self._prediction.log(**known, elapsed_time=time.perf_counter() - self._prediction_began)
+
+    def _end_prediction(self) -> None:
+        if self._prediction is not None:
+            self._prediction.end()
+            self._prediction = None
+
+    def _before(self, run: Run) -> RunTask | list[RunTask]:
+        """What a test or a prediction comes after: the training here, else the last of the run."""
+        own = self._training if self._training is not None and self._training.run is run else None
+        return own or run.training or self._after
 
     def add_file(self, path: str | os.PathLike[str], role: str) -> None:
         """Record a file that the training wrote."""
@@ -202,12 +290,6 @@ class TrainingSteps:
             self._training.generates_file(path, role)
         elif self.run is not None:
             self.run.add_file(path, role)
-
-    def add_checkpoint(self, path: str | os.PathLike[str], epoch: int, writer: str) -> None:
-        """Record a checkpoint: the file, and when it was written as a row of `oCheckpoint`."""
-        self.add_file(path, "checkpoint")
-        if self._training is not None:
-            self._training.generates("oCheckpoint", epoch=epoch, path=str(path), written_by=writer)
 
     def end_with(self, owner: object) -> None:
         """Take a training for abandoned when an object of the framework that lives as long as it goes away."""
@@ -218,18 +300,18 @@ class TrainingSteps:
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Finish the run where it is our own; one whose last training was left before its end has failed."""
         if status is None:
-            self._abandon_training()
-            status, own_reason = self._ending()
-            reason = own_reason or reason
+            self.abandon_training()
         self.choice.finish(status, reason)
 
     def finish_if_left(self) -> None:
         """The process ends: finish the run where its last training never came to its end."""
-        if self.is_training or self._is_abandoned:
+        if self.is_training or self.choice.left is not None:
             self.finish()
 
-    def _ending(self) -> tuple[RunStatus, str | None]:
-        return ("failed", ABANDONED) if self._is_abandoned else ("finished", None)
+    def abandon_training(self, status: RunStatus = "failed", reason: str = ABANDONED) -> None:
+        """End a training that did not come to its end."""
+        if self._training is not None:
+            self._abandon(self._training, status, reason)
 
     def _note_early_failure(self, detail: str) -> None:
         """Say a failure before there is a run, and keep it for the run's journal."""
@@ -242,46 +324,37 @@ class TrainingSteps:
         for detail in failures:
             run.recorder.append(ProblemRecorded(kind="capture_failure", detail=detail))
 
-    def _abandon_training(self) -> None:
-        if self._training is not None:
-            self._abandon(self._training)
-
-    def _abandon(self, training: RunTask) -> None:
+    def _abandon(self, training: RunTask, status: RunStatus = "failed", reason: str = ABANDONED) -> None:
         if training.status == "running" and not training.run.is_elsewhere():
-            training.end("failed", ABANDONED)
-            self._is_abandoned = training is self._training
+            if training is self._training:
+                self._record_owed()
+            training.end(status, reason)
+            if training is self._training:
+                self.choice.left = status, reason
 
-    def _memory(self, run: Run) -> _Memory:
-        return _memories.setdefault(run, _Memory())
-
-    def _take(self, run: Run, memory: _Memory, parameters: Mapping[str, Any], first_only: Mapping[str, Any]) -> None:
+    def _take(self, run: Run, training: RunTask, parameters: Mapping[str, Any], first_only: Mapping[str, Any]) -> None:
         """Take what a training begins with: the first fills the run's row, a later one may only differ from it."""
-        is_first = not memory.values
-        if is_first:
+        seen = self._seen
+        if seen is None:
+            return
+        first, is_new_model = first_seen(run, seen), not seen.values
+        if is_new_model and first is seen:
             run.fill_params({**parameters, **first_only})
         for name, value in {**parameters, **first_only}.items():
-            is_new = not is_first and name in parameters  # came with another optimizer
-            memory.values.setdefault(name, None if is_new else plain_value(value))
-        self._compare(memory, parameters, lambda: BY_HAND)
+            is_new = not is_new_model and name in parameters  # came with another optimizer
+            seen.values.setdefault(name, None if is_new else plain_value(value))
+        if is_new_model and first is not seen and seen.differs_from(first, parameters):
+            training.uses("iTrainingModel", **parameters, **first_only)
+        self.see(parameters, lambda: BY_HAND)
 
-    def _compare(self, memory: _Memory, values: Mapping[str, Any], technique: Callable[[], Technique]) -> None:
-        for name, value in values.items():
-            new_value = plain_value(value)
-            old_value = memory.values.get(name, new_value)
-            memory.values[name] = new_value
-            if not same_value(old_value, new_value):
-                if self._epoch is None:
-                    memory.waiting.append((name, old_value, new_value, technique()))
-                else:
-                    self._adapt(name, old_value, new_value, technique())
-
-    def _adapt(self, name: str, old_value: Scalar, new_value: Scalar, technique: Technique) -> None:
-        if self.run is None:
+    def _adapt(self, seen: SeenChange) -> None:
+        if self._training is None:
             return
+        technique = seen.technique
         change = Change(
-            name,
-            old_value,
-            new_value,
+            seen.attribute,
+            seen.old_value,
+            seen.new_value,
             epoch=self._epoch,
             technique=technique.name,
             agent=technique.agent,
@@ -289,7 +362,7 @@ class TrainingSteps:
             triggered_by=technique.triggered_by,
             parameters=technique.parameters,
         )
-        self.run.adapt(change, self._training)
+        self._training.run.adapt(change, self._training)
 
 
 def _tasks(after: object) -> list[RunTask]:
@@ -311,19 +384,3 @@ def _finish_left() -> None:
 
 
 atexit.register(_finish_left)  # runs before the one of capture.start, which is imported before this and so registered
-
-
-def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Metrics of a tree of mappings under one name each.
-
-    Example:
-        >>> flat({"loss": 0.5, "accuracy": {"top1": 0.6, "top5": 0.9}})
-        {'loss': 0.5, 'accuracy_top1': 0.6, 'accuracy_top5': 0.9}
-    """
-    found: dict[str, Any] = {}
-    for name, value in metrics.items():
-        if isinstance(value, dict):
-            found.update(flat(value, f"{prefix}{name}_"))
-        else:
-            found[f"{prefix}{name}"] = value
-    return found

@@ -1,0 +1,28 @@
+"""The versions of Keras that this package records."""
+
+from __future__ import annotations
+
+import re
+
+from dnnprov.errors import UnsupportedVersionError
+
+OLDEST = "3.10"
+"""As `pyproject.toml` says for the extra `keras`."""
+
+
+def check_version(version: str) -> None:
+    """Raise UnsupportedVersionError where a version of Keras is older than the oldest supported.
+
+    Example:
+        >>> check_version("3.15.0")
+        >>> check_version("2.15.0")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        dnnprov.errors.UnsupportedVersionError: dnnprov.keras records Keras 3.10 and later; installed is ...
+    """
+    if _numbers(version) < _numbers(OLDEST):
+        raise UnsupportedVersionError("dnnprov.keras", "Keras", OLDEST, version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
