@@ -1,13 +1,18 @@
 """Real recordings for the tests of export: runs of the paper's kind, and stores cut off after any event."""
 
 import shutil
+import warnings
+from collections import Counter
 from pathlib import Path
 
+from prov.identifier import Identifier
 from prov.model import ProvActivity, ProvDocument, ProvGeneration, ProvUsage
 
 import dnnprov
-from dnnprov.export.formats import export_run
+from dnnprov.export.exporting import export_run
+from dnnprov.export.formats import FORMATS
 from dnnprov.export.run_reader import read_run
+from prov_constraints import check
 
 
 def record_two_techniques(store, epochs=40):
@@ -70,9 +75,18 @@ def record_paper_run(store, epochs=6, adapt_at=(3, 5), **options):
     return run
 
 
+def read_back(content, format_name):
+    """What `prov` reads in an export of one of the formats that are documents."""
+    one = FORMATS[format_name]
+    options = {name: value for name, value in one.options.items() if name == "rdf_format"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of rdflib, about what prov calls
+        return ProvDocument.deserialize(content=content, format=one.serializer, **options)
+
+
 def document(store, run="latest", format_name="json"):
     """The document of a run, read back from what was exported; no time in it lies outside its activity."""
-    prov = ProvDocument.deserialize(content=exported(store, format_name, run).decode(), format=format_name)
+    prov = read_back(exported(store, format_name, run), format_name)
     assert times_outside(prov) == []
     return prov
 
@@ -89,6 +103,46 @@ def facts_of(store, run="latest"):
 
 def run_id(history, run="latest"):
     return history.run(run).run_id
+
+
+DOCUMENTS = [one.name for one in FORMATS.values() if not one.is_picture]
+
+
+def export_of(store, format_name, *runs, **options):
+    """What `export_provenance` gives for runs by name, or for a dataflow."""
+    with dnnprov.open(store) as history:
+        return dnnprov.export_provenance(history, *runs, format=format_name, **options)
+
+
+def document_of(store, *runs, format_name="json", **options):
+    """The same, read back; valid, and the same in every bundle."""
+    prov = read_back(export_of(store, format_name, *runs, **options), format_name)
+    assert check(prov) == []
+    return prov
+
+
+def statements_of(prov):
+    """Every statement with the bundle it stands in; two documents with the same say the same, NaN included."""
+    return Counter(
+        (
+            str(getattr(bundle.identifier, "uri", None)),
+            str(record.get_type()),
+            str(getattr(record.identifier, "uri", None)),
+            frozenset((name.uri, type(value).__name__, _words(value)) for name, value in record.attributes),
+        )
+        for bundle in (prov, *prov.bundles)
+        for record in bundle.records
+    )
+
+
+def _words(value):
+    return value.uri if isinstance(value, Identifier) else str(value)
+
+
+def forget_database(store):
+    """Delete the database, so that the next question makes it anew."""
+    for path in Path(store).glob("provenance.db*"):
+        path.unlink()
 
 
 def segments(store):
@@ -144,6 +198,7 @@ def named(prov, relation):
 
 
 def attributes(prov, label):
-    """The attributes of the one thing with this label: {"prefix:name": value}."""
-    (record,) = [one for one in prov.get_records() if one.is_element() and str(one.label) == label]
+    """The attributes of the one thing of a run with this label: {"prefix:name": value}."""
+    things = [one for one in prov.get_records() if one.is_element() and one.identifier.namespace.prefix == "run"]
+    (record,) = [one for one in things if str(one.label) == label]
     return {str(name): value for name, value in record.attributes}

@@ -167,3 +167,44 @@ def test_a_folded_run_states_the_same_relations_between_fewer_things(store):
     assert ("epochs 10-29", "learning_rate 0.002 -> 0.001") in named(prov, "Derivation")
     assert ("Adaptation", "epochs 1-9") in named(prov, "Usage")
     assert attributes(prov, "epochs 1-9")["dnnprov:numRows"] == 9
+
+
+def adapt_every_epoch(store, changed_at=(), epochs=12):
+    """The paper's Fig. 5: a row of oAdaptation at every epoch, whether the value changed or not."""
+    with dnnprov.start_run("d", store=store) as run, run.task("Training") as training:
+        rate = 0.8
+        for epoch in range(1, epochs + 1):
+            new = rate / 2 if epoch in changed_at else rate
+            run.adapt(dnnprov.Change("learning_rate", rate, new, epoch=epoch, technique="Step"), training)
+            rate = new
+            training.log(epoch=epoch, loss=1 / epoch)
+    return folded(facts_of(store))
+
+
+def test_only_changes_divide_a_training_into_phases(store):
+    short = adapt_every_epoch(store, changed_at=(5, 9))
+    labels_of = [(step.label, step.num_rows, step.num_changes) for step in short.timelines[0].steps]
+    assert labels_of == [
+        ("epochs 1-4", 4, 0), (None, 5, 1), ("epochs 5-8", 4, 0), (None, 7, 1), ("epochs 9-12", 4, 0),
+    ]  # fmt: skip
+    assert [step.values.get("new_value") for step in short.timelines[0].steps[1::2]] == [0.4, 0.2]
+    prov = prov_document(short)
+    assert (check(prov), times_outside(prov)) == ([], [])
+    told = attributes(prov, "learning_rate 0.8 -> 0.4")
+    assert (told["dnnprov:numRows"], told["dnnprov:numAdaptations"], told["data:epoch"]) == (5, 1, 5)
+
+
+def test_rows_without_any_change_are_no_adaptations(store):
+    short = adapt_every_epoch(store)
+    assert steps(short) == ["12 rows, no change", "epochs 1-12"]
+    prov = prov_document(short)
+    assert (check(prov), times_outside(prov)) == ([], [])
+    assert attributes(prov, "12 rows, no change")["dnnprov:numAdaptations"] == 0
+
+
+def test_several_filters_in_one_keep_their_names(store):
+    with dnnprov.start_run("d", store=store) as run, run.task("Filters") as filters:
+        for name in ("Rescaling", "gray-scale", "Rescaling", "flip"):
+            filters.generates("oFilters", filter_name=name)
+    (element,) = folded(facts_of(store)).elements
+    assert (element.label, element.values) == ("4 rows of oFilters", {"filter_name": "Rescaling, gray-scale, flip"})

@@ -7,12 +7,26 @@ import pytest
 import dnnprov
 from dnnprov.cli.main import exit_code
 from dnnprov.errors import MissingExtraError, RunNotFoundError, UsageError
-from dnnprov.export.formats import FORMATS, export_run, find_format, format_of_path
+from dnnprov.export.exporting import export_run
+from dnnprov.export.formats import FORMATS, find_format, format_of_path
 from export.recordings import exported, record_paper_run
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("a/run.provn", "provn"), ("run.JSON", "json"), ("x.svg", "svg"), ("x.tar.png", "png")]
+    ("path", "name"),
+    [
+        ("a/run.provn", "provn"),
+        ("run.JSON", "json"),
+        ("run.prov.json", "json"),
+        ("run.provx", "xml"),
+        ("run.xml", "xml"),
+        ("run.ttl", "turtle"),
+        ("run.trig", "trig"),
+        ("run.jsonld", "jsonld"),
+        ("x.svg", "svg"),
+        ("x.tar.png", "png"),
+        ("x.pdf", "pdf"),
+    ],
 )
 def test_the_suffix_of_a_file_tells_the_format(path, name):
     assert format_of_path(path) == name
@@ -39,7 +53,7 @@ def test_a_format_is_found_by_the_names_that_people_know(known, name):
 def test_names_and_aliases_of_formats_do_not_meet():
     names = [name for one in FORMATS.values() for name in (one.name, *one.aliases)]
     assert len(names) == len(set(names))
-    assert find_format("prov-o") is None
+    assert find_format("prov-q") is None
 
 
 @pytest.mark.parametrize("alias", ["prov-n", "PROV-N"])
@@ -55,7 +69,10 @@ def test_a_run_that_is_not_there_is_said(store):
         export_run(history, 4711, "json")
 
 
-@pytest.mark.parametrize(("format_name", "package"), [("json", "prov"), ("provn", "prov"), ("svg", "pygraphviz")])
+@pytest.mark.parametrize(
+    ("format_name", "package"),
+    [("json", "prov"), ("provn", "prov"), ("xml", "lxml"), ("turtle", "rdflib"), ("svg", "pygraphviz")],
+)
 def test_a_missing_package_names_the_extra_that_brings_it(store, monkeypatch, format_name, package):
     record_paper_run(store)
     loaded = [name for name in sys.modules if name.partition(".")[0] == package or ".export.prov" in name]

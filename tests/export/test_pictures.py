@@ -187,6 +187,25 @@ def test_a_folded_adaptation_tells_no_beginning_that_was_not_its_own(store):
     assert ("2 adaptations", "learning_rate → 0.0125", "LearningRateScheduler") in lines
 
 
+def test_several_filters_are_told_by_their_names(store):
+    with dnnprov.start_run("d", store=store) as run, run.task("Filters") as filters:
+        for number in range(3):
+            filters.generates("oFilters", filter_name=f"a filter of number {number}")
+    lines = node(shown(store), "oFilters").lines
+    assert " ".join(lines) == "filter_name " + ", ".join(f"a filter of number {number}" for number in range(3))
+    assert max(map(len, lines)) <= 44
+
+
+def test_what_changed_nothing_is_not_called_an_adaptation(store):
+    with dnnprov.start_run("d", store=store) as run, run.task("Training") as training:
+        for epoch in range(1, 10):
+            new = 0.05 if epoch == 5 else 0.1
+            run.adapt(dnnprov.Change("learning_rate", 0.1, new, epoch=epoch, technique="Step"), training)
+            training.log(epoch=epoch, loss=1.0)
+    lines = [one.lines for one in shown(store).nodes if one.title == "oAdaptation"]
+    assert lines == [("learning_rate 0.1 → 0.05", "Step", "from epoch 5")]
+
+
 def test_a_failure_of_the_engine_is_answered_with_the_plain_layout(monkeypatch):
     pic = Picture("t", (Node("run:a", "entity", "a", ()),), (), ())
     asked = []
@@ -210,3 +229,11 @@ def test_an_engine_that_cannot_says_what_it_could_not():
 def test_a_thousand_epochs_in_full_are_drawn_in_seconds(store):
     record_paper_run(store, epochs=1000, adapt_at=range(100, 1000, 100))
     assert texts(exported(store, "svg", full=True)).count("oTrainingModel") == 1000
+
+
+def test_a_note_has_the_name_of_a_file_and_no_folders(store):
+    with dnnprov.start_run("d") as run:
+        run.task("Training").generates("oCheckpoint", epoch=3, path="/somewhere/far/model.keras", role="model")
+    drawn = exported(store, "svg").decode()
+    assert "model.keras" in drawn
+    assert "/somewhere" not in drawn

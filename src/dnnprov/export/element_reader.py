@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.export.identifiers import recorded_name
 from dnnprov.export.run_facts import LAYERS, Element, Order, Value
+from dnnprov.model.identifiers import recorded_name
 from dnnprov.model.values import NON_FINITE
 from dnnprov.store.schema import quoted
 

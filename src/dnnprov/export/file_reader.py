@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.export.identifiers import recorded_name
 from dnnprov.export.run_facts import EarlierFile, File
+from dnnprov.model.identifiers import recorded_name
 
 if TYPE_CHECKING:
     from dnnprov.analysis.history import History
     from dnnprov.export.element_reader import Places
 
 _EARLIER = """
-SELECT g.sha256 AS sha256, g.path AS path, g.sequence AS sequence, g.recorded_at AS recorded_at, p.name AS process,
+SELECT g.sha256 AS sha256, g.path AS path, g.role AS role, t.tag AS task_tag,
+       g.sequence AS sequence, g.recorded_at AS recorded_at, p.name AS process,
        r.uid AS uid, r.name AS run_name, q.name AS task_process, t.sequence AS task_sequence
 FROM file AS g
 JOIN run AS r ON r.run_id = g.run_id
@@ -65,6 +66,8 @@ def _earlier(used: dict[str, Any], generated: dict[str, list[dict[str, Any]]]) -
                 task=None
                 if row["task_process"] is None
                 else recorded_name("task", row["task_process"], row["task_sequence"]),
+                task_tag=row["task_tag"],
                 path=row["path"],
+                role=row["role"],
             )
     return None

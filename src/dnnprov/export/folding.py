@@ -11,7 +11,21 @@ from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
-from dnnprov.export.run_facts import ADAPTATIONS, EPOCHS, Element, File, RunFacts, Series, Task, Timeline, Value
+from dnnprov.analysis.adaptations import adaptations_text, is_change
+from dnnprov.export.run_facts import (
+    ADAPTATIONS,
+    EPOCHS,
+    FILTER_NAME,
+    PARAMETERS,
+    TESTS,
+    Element,
+    File,
+    RunFacts,
+    Series,
+    Task,
+    Timeline,
+    Value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -30,6 +44,9 @@ MAX_OF_A_KIND = 2
 
 MAX_TASKS = 7
 """Tasks that are drawn one by one; more are folded by transformation."""
+
+_BRIEF_SETS = frozenset({PARAMETERS, TESTS})
+"""Tables of elements that a brief run keeps, beside what tasks generated."""
 
 _CHANGED = frozenset({"old_value", "new_value"})
 """Attributes of an adaptation whose value is taken from the first and the last of several."""
@@ -52,6 +69,53 @@ def folded(facts: RunFacts) -> RunFacts:
     )
 
 
+def brief(facts: RunFacts) -> RunFacts:
+    """The run in a few words, to stand beside others: one phase a training, what it learnt with, and what came out."""
+    facts = _with_few_tasks(facts)
+    elements = [one for one in facts.elements if one.table in _BRIEF_SETS or one.relation == "generated"]
+    return replace(
+        facts,
+        timelines=tuple(Timeline(line.task, _one_phase(line.steps)) for line in facts.timelines),
+        elements=_few(elements, lambda e: (e.table, e.relation, e.task), _one_element),
+        files=_few([file for file in facts.files if _is_telling(file)], lambda f: (f.relation, f.task), _one_file),
+        series=(),
+        environments=(),
+        agents=tuple(agent for agent in facts.agents if agent.kind == "person"),
+        program=None,
+    )
+
+
+def _one_phase(steps: Sequence[Element]) -> tuple[Element, ...]:
+    """All adaptations, by the task that made them, then all epochs."""
+    kinds = [[step for step in steps if step.table == table] for table in (ADAPTATIONS, EPOCHS)]
+    return tuple(step for same in kinds if same for step in _one_or_few(same))
+
+
+def _with_changes_apart(steps: Sequence[Element]) -> list[Element]:
+    """The steps, rows of oAdaptation that changed nothing moved to the next change; so only changes divide phases.
+
+    Those after the last change stand with it; where nothing was changed at all, they stand before all epochs.
+    """
+    moved: list[Element] = []
+    waiting: list[Element] = []
+    place = 0
+    for step in steps:
+        if step.table == ADAPTATIONS and not is_change(step.values):
+            waiting.append(step)
+            continue
+        if step.table == ADAPTATIONS:
+            moved += waiting
+            waiting = []
+        moved.append(step)
+        if step.table == ADAPTATIONS:
+            place = len(moved)
+    return [*moved[:place], *waiting, *moved[place:]]
+
+
+def _is_telling(file: File) -> bool:
+    return (file.role or "").lower() == "model" or file.earlier is not None
+
+
 def _few(things: Sequence[T], kind: Callable[[T], Hashable], fold: Callable[[list[T]], T]) -> tuple[T, ...]:
     """The things, those of a kind that has many folded into one, where the first of them stood."""
     kinds: dict[Hashable, list[T]] = {}
@@ -65,7 +129,9 @@ def _few(things: Sequence[T], kind: Callable[[T], Hashable], fold: Callable[[lis
 
 def _one_element(elements: list[Element]) -> Element:
     num_rows = sum(element.num_rows for element in elements)
-    return replace(_span(elements), num_rows=num_rows, label=f"{num_rows} rows of {elements[0].set}", values={})
+    names = dict.fromkeys(str(one.values[FILTER_NAME]) for one in elements if FILTER_NAME in one.values)
+    values: dict[str, Value] = {FILTER_NAME: ", ".join(names)} if names else {}
+    return replace(_span(elements), num_rows=num_rows, label=f"{num_rows} rows of {elements[0].set}", values=values)
 
 
 def _span(elements: Sequence[Element]) -> Element:
@@ -106,6 +172,7 @@ def _few_steps(steps: Sequence[Element], max_steps: int) -> tuple[Element, ...]:
     """
     if len(steps) <= max_steps:
         return tuple(steps)
+    steps = _with_changes_apart(steps)
     groups = [list(group) for _, group in groupby(steps, key=lambda step: step.table)]
     phases = [position for position, group in enumerate(groups) if group[0].table == EPOCHS]
     if len(phases) > MAX_PHASES:
@@ -137,13 +204,14 @@ def _phase(epochs: list[Element]) -> Element:
         _span(epochs),
         values=epochs[-1].values,
         first=epochs[0].values,
-        best=_best(epochs),
+        best=best_values(epochs),
         num_rows=num_rows,
         label=label,
     )
 
 
-def _best(epochs: Iterable[Element]) -> dict[str, Value]:
+def best_values(epochs: Iterable[Element]) -> dict[str, Value]:
+    """The best value of each metric whose name tells which way is better."""
     best: dict[str, Value] = {}
     for epoch in epochs:
         for name, value in epoch.values.items():
@@ -159,14 +227,16 @@ def _best(epochs: Iterable[Element]) -> dict[str, Value]:
 
 
 def _adaptation(changes: list[Element]) -> Element:
-    """Several changes as one, with the values that all of them share.
+    """Several rows as one, with the values that all changes among them share.
 
     Where one attribute changed, it has the last new value; and the first old one, if each change took up where the one
     before it left off, so that the difference is their work alone.
     """
     if len(changes) == 1:
         return changes[0]
-    num_rows = sum(change.num_rows for change in changes)
+    rows, num_rows = changes, sum(change.num_rows for change in changes)
+    changes = [row for row in rows if is_change(row.values)] or rows
+    num_changes = sum(row.num_changes for row in rows)
     first, last = changes[0].values, changes[-1].values
     values = {
         name: value
@@ -178,9 +248,8 @@ def _adaptation(changes: list[Element]) -> Element:
         for name, source in (("old_value", first if is_unbroken else {}), ("new_value", last)):
             if name in source:
                 values[name] = source[name]
-    return replace(
-        _span(changes), values=values, num_rows=num_rows, label=f"{num_rows} adaptations", parts=tuple(changes)
-    )
+    label = None if num_changes == 1 else adaptations_text(num_changes, num_rows)
+    return replace(_span(rows), values=values, num_rows=num_rows, label=label, parts=tuple(rows))
 
 
 def _continues(before: Mapping[str, Value], after: Mapping[str, Value]) -> bool:

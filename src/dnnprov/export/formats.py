@@ -1,28 +1,21 @@
-"""The formats of an export, by name, and the one function that makes any of them.
+"""The formats of an export, by name: what their files are called, what they can hold, and how each is written.
 
-A new format is one entry in `FORMATS`. `prov` and Graphviz are loaded when a run is exported, not before.
+A new format is one entry in `FORMATS`. `prov` and Graphviz are loaded when something is exported, not before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnnprov.errors import MissingExtraError, UsageError
-from dnnprov.export.drawing import draw
-from dnnprov.export.folding import folded
-from dnnprov.export.run_reader import read_run
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from prov.model import ProvDocument
-
-    from dnnprov.analysis.history import History
-    from dnnprov.export.run_facts import RunFacts
 
 
 @dataclass(frozen=True)
@@ -32,59 +25,88 @@ class Format:
     Attributes:
         name: as people write it.
         suffixes: of files that hold it, the usual one first.
-        write: facts of a run -> the file's content.
+        media_type: as a server would say it.
         aliases: other names that people know it by.
-        is_picture: it is drawn, with a long run folded unless it is asked for in full.
+        serializer: of `prov`, that writes a document.
+        options: of that serializer.
+        graphviz: its name there, for a picture.
+        carries_bundles: whether it can hold several runs apart.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    write: Callable[[RunFacts], bytes]
+    media_type: str
     aliases: tuple[str, ...] = ()
-    is_picture: bool = False
+    serializer: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    graphviz: str = ""
+    carries_bundles: bool = True
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is drawn, with a long run folded unless it is asked for in full."""
+        return bool(self.graphviz)
 
-def _document(facts: RunFacts) -> ProvDocument:
-    try:
-        from dnnprov.export.prov_document import prov_document  # noqa: PLC0415 - `prov` is an extra
-    except ImportError as error:
-        raise MissingExtraError("exporting PROV", "prov") from error
-    return prov_document(facts)
+    def write(self, document: ProvDocument) -> bytes:
+        """A document as a file of this format, which is no picture.
 
+        Raises:
+            MissingExtraError: a package that it needs is not installed.
+        """
+        from dnnprov.export.serialization import serialized  # noqa: PLC0415 - `prov` is an extra
 
-def _serialized(format_name: str, **options: object) -> Callable[[RunFacts], bytes]:
-    """A writer by way of one of the serializers of `prov`."""
-
-    def write(facts: RunFacts) -> bytes:
-        stream = BytesIO()
-        _document(facts).serialize(stream, format=format_name, **options)
-        return stream.getvalue()
-
-    return write
-
-
-def _drawn(graphviz_format: str) -> Callable[[RunFacts], bytes]:
-    """A writer of a picture."""
-
-    def write(facts: RunFacts) -> bytes:
-        document = _document(facts)
-        from dnnprov.export.arranging import picture  # noqa: PLC0415 - `prov` is an extra
-
-        return draw(picture(document), graphviz_format)
-
-    return write
+        return serialized(document, self.serializer, **self.options)
 
 
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
-        Format("provn", (".provn",), _serialized("provn"), aliases=("prov-n",)),
-        Format("json", (".json",), _serialized("json", indent=1, ensure_ascii=False), aliases=("prov-json",)),
-        Format("svg", (".svg",), _drawn("svg"), is_picture=True),
-        Format("png", (".png",), _drawn("png"), is_picture=True),
+        Format("provn", (".provn",), "text/provenance-notation", ("prov-n",), "provn"),
+        Format(
+            "json",
+            (".json",),
+            "application/json",
+            ("prov-json",),
+            "json",
+            {"indent": 1, "ensure_ascii": False},
+        ),
+        Format("xml", (".provx", ".xml"), "application/provenance+xml", ("prov-xml", "provx"), "xml"),
+        Format(
+            "turtle",
+            (".ttl",),
+            "text/turtle",
+            ("ttl", "prov-o"),
+            "rdf",
+            {"rdf_format": "turtle"},
+            carries_bundles=False,
+        ),
+        Format("trig", (".trig",), "application/trig", (), "rdf", {"rdf_format": "trig"}),
+        Format(
+            "jsonld",
+            (".jsonld",),
+            "application/ld+json",
+            ("json-ld", "prov-jsonld"),
+            "jsonld",
+            {"indent": 1, "ensure_ascii": False},
+        ),
+        Format("svg", (".svg",), "image/svg+xml", graphviz="svg"),
+        Format("png", (".png",), "image/png", graphviz="png"),
+        Format("pdf", (".pdf",), "application/pdf", graphviz="pdf"),
     )
 }
 """By name."""
+
+
+def named_format(name: str) -> Format:
+    """The format of a name or an alias, in whatever case it is written.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = find_format(name)
+    if found is None:
+        raise UsageError(f"no format {name!r}; there is {', '.join(FORMATS)}")
+    return found
 
 
 def find_format(name: str) -> Format | None:
@@ -107,25 +129,13 @@ def format_of_path(path: str | os.PathLike[str]) -> str:
     raise UsageError(f"the suffix of {str(path)!r} tells no format; use one of {known}, or name the format")
 
 
-def export_run(history: History, run_id: int, format_name: str, *, full: bool = False) -> bytes:
-    """A run in one of the formats, as it is at this moment.
-
-    Documents always state every epoch. A picture of a long run folds its epochs into phases between adaptations.
-
-    Args:
-        history: to read from, all at one state.
-        run_id: key of the run in this database.
-        format_name: one of `FORMATS`, or an alias.
-        full: draw every epoch by itself too.
+def check_extra() -> None:
+    """Make sure that `prov` can be loaded.
 
     Raises:
-        UsageError: there is no such format.
-        RunNotFoundError: there is no such run.
-        MissingExtraError: `prov` or `pygraphviz` is not installed.
+        MissingExtraError: it is not installed.
     """
-    chosen = find_format(format_name)
-    if chosen is None:
-        raise UsageError(f"no format {format_name!r}; there is {', '.join(FORMATS)}")
-    with history.snapshot():
-        facts = read_run(history, run_id)
-    return chosen.write(folded(facts) if chosen.is_picture and not full else facts)
+    try:
+        import prov  # noqa: F401, PLC0415 - `prov` is an extra
+    except ImportError as error:
+        raise MissingExtraError("exporting PROV", "prov") from error

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import sys
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
 from pygraphviz import AGraph
 
-from dnnprov.export.picture import LARGE, Picture
+from dnnprov.export.picture import LARGE, MAX_FINE, Picture
 
 if TYPE_CHECKING:
     from dnnprov.export.picture import Edge, Node, Note
@@ -26,13 +27,24 @@ _STYLES = {
     "agent": {"shape": "house", "fillcolor": "#FED37F", "color": "#C77700"},
     "entity": {"shape": "ellipse", "fillcolor": "#FFFC87", "color": "#808080"},
     "activity": {"shape": "box", "fillcolor": "#9FB1FC", "color": "#0000FF"},
+    "step": {"shape": "box", "style": "filled,rounded", "fillcolor": "#FFFC87", "color": "#808080"},
 }
+_MARKED = {"color": "#D00000", "penwidth": "3"}
 _EDGE_COLORS = {
     "used": "#8B0000",
     "wasGeneratedBy": "#006400",
     "wasDerivedFrom": "#555555",
     "wasAssociatedWith": "#B26B00",
     "actedOnBehalfOf": "#B26B00",
+}
+
+_GROUP = {
+    "fontsize": "13",
+    "labelloc": "b",  # the top, where edges lead upwards
+    "labeljust": "l",
+    "style": "rounded",
+    "color": "#A0A0A0",
+    "bgcolor": "#FAFAFA",
 }
 
 GAP = 12
@@ -45,7 +57,7 @@ MAX_PIXELS = 8000
 def _graph(picture: Picture, *, is_plain: bool) -> AGraph:
     graph = AGraph(strict=False, directed=True, name="run")
     graph.graph_attr.update(
-        rankdir="BT",
+        rankdir=picture.flow,
         fontname=FONT,
         fontsize="16",
         labelloc="t",
@@ -58,12 +70,43 @@ def _graph(picture: Picture, *, is_plain: bool) -> AGraph:
     graph.node_attr.update(fontname=FONT, fontsize="11", style="filled", margin="0.1,0.05")
     graph.edge_attr.update(fontname=FONT, fontsize="8", arrowsize="0.6")
     for node in picture.nodes:
-        graph.add_node(node.key, label=_node_label(node), **_STYLES[node.kind])
-    for edge in picture.edges:
-        _add_edge(graph, edge, is_plain=is_plain, is_large=len(picture.nodes) > LARGE)
+        graph.add_node(node.key, label=_node_label(node), **_STYLES[node.kind] | (_MARKED if node.is_marked else {}))
     for number, note in enumerate(picture.notes):
         _add_note(graph, f"note-{number}", note)
+    for number, group in enumerate(picture.groups):
+        members = [node.key for node in picture.nodes if node.group == group.key]
+        members += [f"note-{index}" for index, note in enumerate(picture.notes) if note.of in set(members)]
+        graph.add_subgraph(members, name=f"cluster_{number}", label=_html(f"<B>{_text(group.title)}</B>"), **_GROUP)
+    if len(picture.groups) > 1 and len(picture.nodes) <= MAX_FINE and not _are_linked(picture):
+        _keep_order(graph, picture)
+    for edge in picture.edges:
+        _add_edge(graph, edge, is_plain=is_plain, is_large=len(picture.nodes) > LARGE)
     return graph
+
+
+def _are_linked(picture: Picture) -> bool:
+    """Whether relations lead from frame to frame; these then decide how the frames stand."""
+    group = {node.key: node.group for node in picture.nodes}
+    return any(group[edge.source] and group[edge.target] not in {"", group[edge.source]} for edge in picture.edges)
+
+
+def _keep_order(graph: AGraph, picture: Picture) -> None:
+    """Let the frames stand side by side in their order.
+
+    Graphviz orders frames as it likes. It keeps the order of a row of points, though, so there is one above the frames
+    and one below, unseen, each point tied to the nodes of one frame.
+    """
+    members = [[node.key for node in picture.nodes if node.group == group.key] for group in picture.groups]
+    for side in ("above", "below"):
+        points = [f"{side}-{number}" for number in range(len(members))]
+        for point in points:
+            graph.add_node(point, style="invis", shape="point", width="0")
+        graph.add_subgraph(points, rank="same")
+        for point, following in pairwise(points):
+            graph.add_edge(point, following, style="invis")
+        for point, keys in zip(points, members, strict=True):
+            for key in keys[:1] if side == "above" else keys:
+                graph.add_edge(*((key, point) if side == "above" else (point, key)), style="invis", weight="0")
 
 
 def _add_edge(graph: AGraph, edge: Edge, *, is_plain: bool, is_large: bool) -> None:
@@ -81,6 +124,7 @@ def _add_edge(graph: AGraph, edge: Edge, *, is_plain: bool, is_large: bool) -> N
         color=color,
         fontcolor=color,
         constraint="false" if is_free else "true",
+        dir="back" if edge.is_reversed else "forward",
     )
 
 

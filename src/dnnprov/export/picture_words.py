@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from prov.constants import PROV_LABEL, PROV_TYPE
 from prov.identifier import QualifiedName
 from prov.model import Literal
 
-from dnnprov.export.identifiers import original_name
+from dnnprov.model.identifiers import original_name
 from dnnprov.model.values import non_finite_name
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from prov.model import ProvElement
 
 MAX_CHARACTERS = 44
+MAX_LINES = 4
 MAX_METRICS = 4
 MAX_NOTE_ROWS = 9
 
@@ -119,7 +122,8 @@ def _adaptation_lines(said: Said) -> tuple[str, ...]:
     if "attribute" in data:
         since = [short(data["old_value"])] if "old_value" in data else []
         change = " ".join([str(data["attribute"]), *since, ARROW, short(data.get("new_value", "?"))])
-    many = f"{said.facts['numRows']} adaptations" if "numRows" in said.facts else ""
+    is_many = said.facts.get("numAdaptations", 1) != 1
+    many = said.label if is_many else ""
     start = f"from epoch {data['epoch']}" if "epoch" in data and not many else ""
     return (
         many,
@@ -131,6 +135,9 @@ def _adaptation_lines(said: Said) -> tuple[str, ...]:
 
 
 def _element_lines(said: Said) -> tuple[str, ...]:
+    if "numRows" in said.facts and said.data:
+        told = ", ".join(f"{name} {value}" for name, value in said.data.items())
+        return tuple(wrap(told, MAX_CHARACTERS, max_lines=MAX_LINES, placeholder="\N{HORIZONTAL ELLIPSIS}"))
     if "numRows" in said.facts:
         is_named = said.data_set is None or said.data_set not in said.label
         return (said.label if is_named else f"{said.facts['numRows']} rows",)
@@ -194,13 +201,18 @@ def note_rows(said: Said, members: list[Said]) -> tuple[tuple[str, str], ...]:
     elif "Layer" in said.types:
         rows = [_layer_row(member.data) for member in members]
     elif "Element" in said.types and len(said.data) > 2:
-        rows = list(said.data.items())
+        rows = [(name, _last_part(value) if name == "path" else value) for name, value in said.data.items()]
     else:
         rows = []
     shown = [(short(name), short(value)) for name, value in rows[:MAX_NOTE_ROWS]]
     if len(rows) > MAX_NOTE_ROWS:
         shown.append(("\N{HORIZONTAL ELLIPSIS}", f"{len(rows) - MAX_NOTE_ROWS} more"))
     return tuple(shown)
+
+
+def _last_part(path: object) -> object:
+    """The name of a file: a picture has no room for the folders above it."""
+    return PurePath(path).name or path if isinstance(path, str) else path
 
 
 def _layer_row(data: Mapping[str, Any]) -> tuple[str, Any]:

@@ -1,11 +1,8 @@
-"""States the facts of a run in W3C PROV (PROV-DM, with the terms of the paper's Fig. 2).
+"""Puts statements together to documents: one run as it is, several as bundles, with their plan or without, or a plan.
 
-The run (`dnnprov:ExecuteDataflow`) started the tasks and is associated with person, software and machine, with the
-dataflow as their plan. Tasks used and generated the elements of data sets and files. Within a training, epochs and
-adaptations derive from each other along its timeline.
-
-Valid by PROV-CONSTRAINTS at any moment of a run: what has not happened is left out, never guessed; a relation that
-needs an identifier it does not have is not stated; strict order (derivation) follows the order of recording only.
+What a document says of a plan and what it says of a run are apart: the one without the other leaves out the statements
+of the other, and both together are the whole. With several runs each has a bundle of its own; the plans, which they
+share, and the provenance of the bundles stand at the top.
 """
 
 from __future__ import annotations
@@ -15,298 +12,84 @@ from typing import TYPE_CHECKING
 from prov.constants import PROV
 from prov.model import ProvDocument
 
+from dnnprov.export.contents import Part
+from dnnprov.export.plan_statements import state_plans
 from dnnprov.export.prov_names import Names, moment
-from dnnprov.export.run_facts import EPOCHS, LAYERS, PARAMETERS, RUN_ID, Element, File, RunFacts, Task, Timeline
+from dnnprov.export.run_facts import RUN_ID
+from dnnprov.export.run_statements import followed_version, run_attributes, state_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+    from collections.abc import Iterable, Sequence
 
-    from prov.identifier import QualifiedName
+    from dnnprov.export.contents import Contents
+    from dnnprov.export.plan_facts import Plan
+    from dnnprov.export.run_facts import RunFacts
 
-    from dnnprov.export.prov_names import Attributes
+BUNDLE_ID = "bundle"
+"""Local name of the bundle of a run."""
 
-MODEL_ROLE = "model"
-"""Role of the file that a test is taken to be of. A checkpoint is none: it holds what the model was at some epoch."""
-
-SOFTWARE_KINDS = frozenset({"callback", "schedule"})
-"""Kinds of agent that integrations tell of an adaptation; the technique names the one that it was."""
-
-
-def prov_document(facts: RunFacts) -> ProvDocument:
-    """The PROV document of a run."""
-    return _Statements(facts).document
+RECORDER = "dnnprov"
+"""Name of the agent that recorded the runs: this package."""
 
 
-class _Statements:
-    """Makes the statements of one document; each method states one part."""
+def document_of(contents: Contents) -> ProvDocument:
+    """The document of what is to be exported."""
+    if contents.is_single:
+        return prov_document(contents.runs[0], contents.part)
+    if contents.part == Part.PLAN:
+        return plan_document(contents.plans)
+    return bundled_document(contents.runs, contents.plans if contents.part == Part.ALL else ())
 
-    def __init__(self, facts: RunFacts) -> None:
-        self.document = ProvDocument()
-        self._facts = facts
-        self._names = Names(self.document, facts)
-        self._stated: set[tuple[str, ...]] = set()
-        self._intervals: dict[QualifiedName, tuple[datetime | None, datetime | None]] = {}
-        self._run = self._names.run[RUN_ID]
-        self._state_run()
-        self._state_agents(self._state_plan())
-        for task in facts.tasks:
-            self._state_task(task)
-        for element in facts.elements:
-            self._state_element(element)
-        for line in facts.timelines:
-            self._state_timeline(line)
-        for file in facts.files:
-            self._state_file(file)
-        self._state_dependencies()
-        self._state_tests()
-        self._state_series()
 
-    def _activity(self, task: str | None) -> QualifiedName:
-        return self._run if task is None else self._names.run[task]
+def prov_document(facts: RunFacts, part: Part = Part.ALL) -> ProvDocument:
+    """The document of one run."""
+    document = ProvDocument()
+    names = Names(document)
+    if facts.plan is not None and part != Part.RUNS:
+        state_plans(document, names, [facts.plan])
+    if part != Part.PLAN:
+        state_run(document, names, facts)
+    return document
 
-    def _state_activity(
-        self, activity: QualifiedName, started_at: str | None, ended_at: str | None, attributes: Attributes
-    ) -> None:
-        self._intervals[activity] = interval = moment(started_at), moment(ended_at)
-        self.document.activity(activity, *interval, attributes)
 
-    def _used(self, activity: QualifiedName, entity: QualifiedName) -> None:
-        if self._is_new("used", activity, entity):
-            self.document.usage(activity, entity)
+def plan_document(plans: Iterable[Plan]) -> ProvDocument:
+    """The document of plans alone."""
+    document = ProvDocument()
+    names = Names(document)
+    state_plans(document, names, plans)
+    return document
 
-    def _generated(self, entity: QualifiedName, activity: QualifiedName, at: str | None) -> None:
-        """State a generation; without its time where it was told after the activity's end, or clocks disagree."""
-        if self._is_new("generated", entity, activity):
-            self.document.generation(entity, activity, self._within(activity, moment(at)))
 
-    def _within(self, activity: QualifiedName, at: datetime | None) -> datetime | None:
-        """The time, if it lies in the interval that is stated of the activity."""
-        start, end = self._intervals.get(activity, (None, None))
-        is_outside = at is not None and ((start is not None and at < start) or (end is not None and at > end))
-        return None if is_outside else at
+def bundled_document(runs: Sequence[RunFacts], plans: Iterable[Plan]) -> ProvDocument:
+    """The document of several runs, each in a bundle, and of plans."""
+    document = ProvDocument()
+    names = Names(document)
+    for facts in runs:  # so that prefixes count in their order
+        names.run(facts.uid)
+    state_plans(document, names, plans)
+    known_agents: set[str] = set()
+    for facts in runs:
+        _state_bundle(document, names, facts, known_agents)
+        state_run(document.bundle(names.run(facts.uid)[BUNDLE_ID]), names, facts)
+    return document
 
-    def _derived(self, entity: QualifiedName, source: QualifiedName) -> None:
-        if self._is_new("derived", entity, source):
-            self.document.derivation(entity, source)
 
-    def _is_new(self, *statement: object) -> bool:
-        key = tuple(map(str, statement))
-        is_new = key not in self._stated
-        self._stated.add(key)
-        return is_new
-
-    def _state_run(self) -> None:
-        facts, names = self._facts, self._names
-        attributes = names.attributes("ExecuteDataflow", facts.name or facts.uid)
-        names.add(attributes, "uid", facts.uid)
-        names.add(attributes, "status", facts.status)
-        names.add(attributes, "exitReason", facts.exit_reason)
-        names.add(attributes, "numProblems", facts.num_problems or None)
-        attributes += [(names.tag(tag), value) for tag, value in facts.tags.items()]
-        self._state_activity(self._run, facts.started_at, facts.ended_at, attributes)
-        if facts.parent_uid is not None:
-            parent = names.other_run(facts.parent_uid)[RUN_ID]
-            self.document.activity(
-                parent, None, None, names.attributes("ExecuteDataflow", facts.parent_name or facts.parent_uid)
-            )
-            self.document.start(self._run, None, parent)
-        for environment in facts.environments:
-            label = f"environment on {environment.host}" if environment.host else "environment"
-            attributes = names.attributes("Environment", label)
-            names.add(attributes, "host", environment.host)
-            names.add(attributes, "rank", environment.rank)
-            for term, value in environment.values.items():
-                names.add(attributes, term, value)
-            entity = names.run[environment.id]
-            self.document.entity(entity, attributes)
-            self._used(self._run, entity)
-        if facts.program is not None:
-            program = names.run["program"]
-            attributes = names.attributes("Program", facts.program.rpartition("/")[2] or facts.program)
-            names.add(attributes, "path", facts.program)
-            self.document.entity(program, attributes)
-            self._used(self._run, program)
-
-    def _state_plan(self) -> QualifiedName | None:
-        plan, names = self._facts.plan, self._names
-        if plan is None:
-            return None
-        entity = names.plan(f"version-{plan.version}" if plan.version is not None else "dataflow")
-        attributes = names.attributes("Dataflow", plan.tag, PROV["Plan"], PROV["Collection"])
-        names.add(attributes, "version", plan.version)
-        self.document.entity(entity, attributes)
-        for transformation in plan.transformations:
-            member = names.transformation(transformation.tag)
-            attributes = names.attributes("DataTransformation", transformation.tag)
-            for term, tags in (("uses", transformation.uses), ("generates", transformation.generates)):
-                attributes += [(names.term(term), names.data_set(tag)) for tag in tags]
-            self.document.entity(member, attributes)
-            self.document.membership(entity, member)
-        return entity
-
-    def _state_agents(self, plan: QualifiedName | None) -> None:
-        names = self._names
-        people = [names.agent(agent) for agent in self._facts.agents if agent.kind == "person"]
-        for agent in self._facts.agents:
-            identifier = names.agent(agent)
-            self.document.agent(identifier, names.agent_attributes(agent))
-            self.document.association(self._run, identifier, plan)
-            if agent.kind == "software":
-                for person in people:
-                    self.document.delegation(identifier, person, self._run)
-        if plan is not None and not self._facts.agents:
-            # Killed before it could tell its environment: some agent, which PROV may leave unsaid, had this plan.
-            self.document.association(self._run, None, plan)
-
-    def _state_task(self, task: Task) -> None:
-        names = self._names
-        label = task.tag if task.num_tasks == 1 else f"{task.tag} (\N{MULTIPLICATION SIGN} {task.num_tasks})"
-        attributes = names.attributes("Task", label)
-        names.add(attributes, "status", task.status)
-        names.add(attributes, "exitReason", task.exit_reason)
-        names.add(attributes, "rank", task.rank)
-        if self._facts.plan is not None:
-            attributes.append((names.term("transformation"), names.transformation(task.tag)))
-        activity = names.run[task.id]
-        self._state_activity(activity, task.started_at, task.ended_at, attributes)
-        # Without a trigger and without a time: the activity has the time, and two statements of it must agree.
-        self.document.start(activity, None, self._run)
-        for before in task.after:
-            self.document.communication(activity, names.run[before])
-
-    def _state_element(self, element: Element) -> None:
-        entity = self._entity(element)
-        for activity in self._activities(element):
-            if element.relation == "generated":
-                self._generated(entity, activity, element.recorded_at)
-            else:
-                self._used(activity, entity)
-
-    def _entity(self, element: Element) -> QualifiedName:
-        """The entity of an element, with those of its members."""
-        names = self._names
-        entity = names.run[element.id]
-        is_collection = element.members or element.num_rows > 1
-        attributes = names.element_attributes(element, *([PROV["Collection"]] if is_collection else []))
-        self.document.entity(entity, attributes)
-        for member in element.members:
-            member_entity = names.run[member.id]
-            self.document.entity(member_entity, names.element_attributes(member))
-            self.document.membership(entity, member_entity)
-        return entity
-
-    def _activities(self, element: Element) -> list[QualifiedName]:
-        """Who used or generated an element: its task; hyperparameters of the run are used by its trainings."""
-        if element.task is None and element.relation == "used" and element.table in {PARAMETERS, LAYERS}:
-            trainings = [self._names.run[task.id] for task in self._facts.trainings()]
-            return trainings or [self._run]
-        return [self._activity(element.task)]
-
-    def _state_timeline(self, line: Timeline) -> None:
-        """Each epoch derives from the one before and the adaptations between, an adaptation from the epoch before."""
-        training = self._activity(line.task)
-        last_epoch: QualifiedName | None = None
-        changes: list[QualifiedName] = []
-        for step in line.steps:
-            entity = self._entity(step)
-            activity = self._activity(step.task)
-            self._generated(entity, activity, step.recorded_at)
-            if last_epoch is not None:
-                self._derived(entity, last_epoch)
-            if step.table == EPOCHS:
-                for change in changes:
-                    self._derived(entity, change)
-                last_epoch, changes = entity, []
-            else:
-                if last_epoch is not None:
-                    self._used(activity, last_epoch)
-                self._used(training, entity)
-                for part in step.parts or (step,):
-                    self._state_adapting_agent(part, activity)
-                changes.append(entity)
-
-    def _state_adapting_agent(self, adaptation: Element, activity: QualifiedName) -> None:
-        """Who or what adapted: a person of the run, the callback or schedule, or what the user named."""
-        told, technique = (adaptation.values.get(name) for name in ("agent", "technique"))
-        if not told or activity == self._run:
-            return
-        name = str(technique) if told in SOFTWARE_KINDS and technique else str(told)
-        known = [agent for agent in self._facts.agents if agent.name == name or agent.kind == told == "person"]
-        identifiers = [self._names.agent(agent) for agent in known]
-        if not identifiers:
-            identifiers = [self._names.adapting_agent(name)]
-            if self._is_new("agent", *identifiers):
-                types = [PROV["SoftwareAgent"]] if told in SOFTWARE_KINDS else []
-                self.document.agent(identifiers[0], self._names.attributes("AdaptingAgent", name, *types))
-        for identifier in identifiers:
-            if self._is_new("associated", activity, identifier):
-                self.document.association(activity, identifier)
-
-    def _state_file(self, file: File) -> None:
-        names = self._names
-        entity = names.run[file.id]
-        self.document.entity(entity, names.file_attributes(file))
-        if file.relation == "generated":
-            self._generated(entity, self._activity(file.task), file.recorded_at)
-        else:
-            self._used(self._activity(file.task), entity)
-        earlier = file.earlier
-        if earlier is None:
-            return
-        if earlier.run_uid == self._facts.uid:
-            self._derived(entity, names.run[earlier.id])
-            return
-        other = names.other_run(earlier.run_uid)
-        source, activity = other[earlier.id], other[earlier.task or RUN_ID]
-        if self._is_new("earlier", source):
-            self.document.entity(source, names.earlier_file_attributes(earlier))
-            label = f"task of {earlier.run_name}" if earlier.task else earlier.run_name or earlier.run_uid
-            if self._is_new("activity", activity):
-                self.document.activity(
-                    activity, None, None, names.attributes("Task" if earlier.task else "ExecuteDataflow", label)
-                )
-            self._generated(source, activity, None)
-        self._derived(entity, source)
-
-    def _state_dependencies(self) -> None:
-        """A task used what the tasks generated that it depends on, but for epochs and adaptations (see timelines)."""
-        generated: dict[str, list[Element]] = {}
-        for element in self._facts.elements:
-            if element.relation == "generated" and element.task is not None:
-                generated.setdefault(element.task, []).append(element)
-        trainings = {task.id for task in self._facts.trainings()}
-        for task in self._facts.tasks:
-            for before in task.after:
-                for element in generated.get(before, ()) if before not in trainings else ():
-                    self._used(self._names.run[task.id], self._names.run[element.id])
-
-    def _state_tests(self) -> None:
-        """A test used the model: the last file of that role that was there when it began."""
-        for task in self._facts.tests():
-            if any(file.relation == "used" and file.task == task.id for file in self._facts.files):
-                continue
-            for file in self._models_before(task):
-                self._used(self._names.run[task.id], self._names.run[file.id])
-
-    def _models_before(self, test: Task) -> Iterable[File]:
-        models = [
-            file
-            for file in self._facts.files
-            if file.relation == "generated"
-            and (file.role or "").lower() == MODEL_ROLE
-            and file.task != test.id
-            and file.order < test.order
-        ]
-        return models[-1:]
-
-    def _state_series(self) -> None:
-        names = self._names
-        for series in self._facts.series:
-            attributes = names.attributes("MetricSeries", series.name)
-            names.add(attributes, "rank", series.rank)
-            for term, value in series.values.items():
-                names.add(attributes, term, value)
-            entity = names.run[series.id]
-            self.document.entity(entity, attributes)
-            self._generated(entity, self._run, None)
+def _state_bundle(document: ProvDocument, names: Names, facts: RunFacts, known_agents: set[str]) -> None:
+    """State where a bundle comes from: the run generated it, by way of this package, which recorded it."""
+    bundle, run = (names.run(facts.uid)[name] for name in (BUNDLE_ID, RUN_ID))
+    document.entity(
+        bundle, names.attributes("RunProvenance", f"provenance of {facts.name or facts.uid}", PROV["Bundle"])
+    )
+    document.activity(run, moment(facts.started_at), moment(facts.ended_at), run_attributes(names, facts))
+    document.generation(bundle, run)
+    plan = followed_version(names, facts)
+    recorders = [agent for agent in facts.agents if agent.kind == "software" and agent.name == RECORDER]
+    for agent in recorders:
+        identifier = names.agent(agent)
+        if str(identifier) not in known_agents:
+            known_agents.add(str(identifier))
+            document.agent(identifier, names.agent_attributes(agent))
+        document.association(run, identifier, plan)
+        document.attribution(bundle, identifier)
+    if plan is not None and not recorders:
+        document.association(run, None, plan)

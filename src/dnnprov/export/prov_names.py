@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from prov.constants import PROV, PROV_LABEL, PROV_LOCATION, PROV_TYPE
 from prov.identifier import Namespace
 
-from dnnprov.export import identifiers
 from dnnprov.export.run_facts import ADAPTATIONS, EPOCHS, LAYERS
+from dnnprov.model import identifiers
 
 if TYPE_CHECKING:
     from prov.identifier import QualifiedName
     from prov.model import ProvDocument
 
-    from dnnprov.export.run_facts import Agent, EarlierFile, Element, File, RunFacts, Value
+    from dnnprov.export.run_facts import Agent, EarlierFile, Element, File, Value
 
 Attributes: TypeAlias = "list[tuple[QualifiedName, object]]"
 
@@ -52,40 +52,39 @@ def _label(element: Element) -> str:
 
 
 class Names:
-    """The namespaces of one document.
+    """The namespaces of one document, and the qualified names in them.
+
+    Each namespace has one prefix in the whole document, its bundles included: `run`, `run2`, ... in the order in which
+    runs are named first.
 
     Args:
         document: that they are declared in.
-        facts: of the run.
-
-    Attributes:
-        run: the namespace of the run.
     """
 
-    def __init__(self, document: ProvDocument, facts: RunFacts) -> None:
+    def __init__(self, document: ProvDocument) -> None:
         self._document = document
-        self._vocabulary = self._declare("dnnprov", identifiers.VOCABULARY)
-        self._data = self._declare("data", identifiers.DATA)
-        self._sets = self._declare("set", identifiers.DATA_SETS)
-        self._agents = self._declare("agent", identifiers.AGENTS)
-        self.run = self._declare("run", identifiers.run_namespace(facts.uid))
-        self._plan = self._declare("dataflow", identifiers.dataflow_namespace(facts.plan.tag)) if facts.plan else None
-        self._extra: dict[str, Namespace] = {}
-        self._others: dict[str, Namespace] = {facts.uid: self.run}
+        self._declared: dict[str, Namespace] = {}
+        self._num_declared: dict[str, int] = {}
+        self._vocabulary = self._namespace("dnnprov", identifiers.VOCABULARY)
+        self._data = self._namespace("data", identifiers.DATA)
+        self._sets = self._namespace("set", identifiers.DATA_SETS)
+        self._agents = self._namespace("agent", identifiers.AGENTS)
 
-    def _declare(self, prefix: str, iri: str) -> Namespace:
-        namespace = Namespace(prefix, iri)
-        self._document.add_namespace(namespace)
-        return namespace
+    def _namespace(self, prefix: str, iri: str) -> Namespace:
+        """The namespace of an IRI; declared, with a number behind the prefix where it is taken, when first asked."""
+        known = self._declared.get(iri)
+        if known is None:
+            number = self._num_declared[prefix] = self._num_declared.get(prefix, 0) + 1
+            known = self._declared[iri] = Namespace(prefix if number == 1 else f"{prefix}{number}", iri)
+            self._document.add_namespace(known)
+        return known
 
     def _named(self, namespace: Namespace, name: str) -> QualifiedName:
         return namespace[identifiers.local_name(name)]
 
-    def other_run(self, uid: str) -> Namespace:
-        """The namespace of another run."""
-        if uid not in self._others:
-            self._others[uid] = self._declare(f"run{len(self._others) + 1}", identifiers.run_namespace(uid))
-        return self._others[uid]
+    def run(self, uid: str) -> Namespace:
+        """The namespace of a run."""
+        return self._namespace("run", identifiers.run_namespace(uid))
 
     def term(self, name: str) -> QualifiedName:
         """A term of our vocabulary."""
@@ -93,17 +92,26 @@ class Names:
 
     def tag(self, name: str) -> QualifiedName:
         """The attribute for a tag that the user gave the run."""
-        return self._named(self._declared_once("tag", identifiers.TAGS), name)
+        return self._named(self._namespace("tag", identifiers.TAGS), name)
 
-    def plan(self, name: str) -> QualifiedName:
-        """Something of the plan."""
-        if self._plan is None:
-            raise LookupError(f"a run without dataflow has no plan, so no {name!r} in it")
-        return self._plan[name]
+    def version(self, dataflow: str, number: int | None) -> QualifiedName:
+        """A version of a dataflow; the dataflow as such where it has none."""
+        return self._plan(dataflow)["dataflow" if number is None else f"version-{number}"]
 
-    def transformation(self, tag: str) -> QualifiedName:
-        """A transformation of the plan."""
-        return self.plan(f"transformation-{identifiers.local_name(tag)}")
+    def transformation(self, dataflow: str, tag: str) -> QualifiedName:
+        """A transformation of a dataflow."""
+        return self._plan(dataflow)[f"transformation-{identifiers.local_name(tag)}"]
+
+    def program(self, dataflow: str, path: str) -> QualifiedName:
+        """A script that a dataflow was seen in."""
+        return self._plan(dataflow)[f"program-{identifiers.local_name(path)}"]
+
+    def _plan(self, dataflow: str) -> Namespace:
+        return self._namespace("dataflow", identifiers.dataflow_namespace(dataflow))
+
+    def user_attribute(self, name: str) -> QualifiedName:
+        """An attribute of a data set, as the user named it."""
+        return self._named(self._data, name)
 
     def data_set(self, tag: str) -> QualifiedName:
         """A data set; the same for all dataflows."""
@@ -134,18 +142,13 @@ class Names:
         attributes = self.attributes(kind, _label(element), self.data_set(element.set), *types)
         if element.num_rows > 1:
             self.add(attributes, "numRows", element.num_rows)
+        if element.table == ADAPTATIONS and element.num_rows > 1:
+            self.add(attributes, "numAdaptations", element.num_changes)
         for prefix, values in (("data", element.values), ("first", element.first), ("best", element.best)):
             if values:
-                namespace = self._declared_once(prefix, f"{identifiers.BASE}{prefix}#")
+                namespace = self._namespace(prefix, f"{identifiers.BASE}{prefix}#")
                 attributes += [(self._named(namespace, name), value) for name, value in values.items()]
         return attributes
-
-    def _declared_once(self, prefix: str, iri: str) -> Namespace:
-        if prefix == "data":
-            return self._data
-        if prefix not in self._extra:
-            self._extra[prefix] = self._declare(prefix, iri)
-        return self._extra[prefix]
 
     def agent_attributes(self, agent: Agent) -> Attributes:
         """What is said of an agent."""
@@ -176,4 +179,5 @@ class Names:
         attributes = self.attributes("File", file.path.rpartition("/")[2] or file.path)
         attributes.append((PROV_LOCATION, file.path))
         self.add(attributes, "path", file.path)
+        self.add(attributes, "role", file.role)
         return attributes

@@ -10,11 +10,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from dnnprov.analysis.adaptations import is_change
 from dnnprov.model.training import TESTING_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnnprov.export.plan_facts import Plan
     from dnnprov.model.events import Relation
 
 Value: TypeAlias = bool | int | float | str
@@ -34,6 +36,9 @@ EPOCHS, ADAPTATIONS, PARAMETERS, LAYERS, TESTS = (
 )
 """Tables of the sets that DNNProv-Df gives a meaning."""
 
+FILTER_NAME = "filter_name"
+"""Attribute of `oFilters` that tells what was applied."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -42,6 +47,8 @@ class Task:
     Attributes:
         after: ids of the tasks it depends on.
         num_tasks: how many a folded one stands for.
+        identifier: what the user calls it.
+        details: further texts about it, by name.
         is_training: it is called so, or generated epochs.
     """
 
@@ -56,6 +63,8 @@ class Task:
     after: tuple[str, ...] = ()
     is_training: bool = False
     num_tasks: int = 1
+    identifier: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class Element:
         values: attribute -> value, those that are NULL left out, non-finite numbers as floats.
         label: what to call it; the tag of its set where there is none.
         num_rows: how many a folded one stands for.
+        num_changes: how many adaptations it is.
         first, best: values at the beginning of a folded series, and the best of it; `values` has the last.
         members: for the list of layers.
         parts: the adaptations that a folded one stands for; who made each is responsible for the whole.
@@ -87,6 +97,12 @@ class Element:
     best: Mapping[str, Value] = field(default_factory=dict)
     members: tuple[Element, ...] = ()
     parts: tuple[Element, ...] = ()
+
+    @property
+    def num_changes(self) -> int:  # noqa: D102 - told above
+        if self.parts:
+            return sum(part.num_changes for part in self.parts)
+        return int(self.table == ADAPTATIONS and is_change(self.values))
 
     @property
     def epoch(self) -> int | None:
@@ -110,13 +126,15 @@ class Timeline:
 
 @dataclass(frozen=True)
 class EarlierFile:
-    """A file with the same content that this or another run generated before."""
+    """A file with the same content that this or another run generated before, in the task of this id and tag."""
 
     id: str
     run_uid: str
     run_name: str | None
     task: str | None
+    task_tag: str | None
     path: str
+    role: str | None
 
 
 @dataclass(frozen=True)
@@ -173,26 +191,12 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Transformation:
-    """A step of the plan, with the tags of the sets it uses and generates."""
-
-    tag: str
-    uses: tuple[str, ...]
-    generates: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The dataflow, in the version that the run followed."""
-
-    tag: str
-    version: int | None
-    transformations: tuple[Transformation, ...]
-
-
-@dataclass(frozen=True)
 class RunFacts:
-    """Everything an export says of one run."""
+    """Everything an export says of one run.
+
+    Attributes:
+        plan: the dataflow in the one version that the run followed; `None` until the run has told its dataflow.
+    """
 
     uid: str
     name: str | None

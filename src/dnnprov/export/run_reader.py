@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 from dnnprov.errors import RunNotFoundError
 from dnnprov.export.element_reader import Places, read_elements
 from dnnprov.export.file_reader import read_files
-from dnnprov.export.identifiers import recorded_name
+from dnnprov.export.plan_reader import read_followed_plan
 from dnnprov.export.run_facts import (
     EPOCHS,
     Agent,
     Element,
     Environment,
-    Plan,
     RunFacts,
     Series,
     Task,
-    Transformation,
     Value,
 )
 from dnnprov.export.timeline import timelines
+from dnnprov.model.identifiers import recorded_name
 from dnnprov.model.training import TRAINING_TAGS
 from dnnprov.model.values import NON_FINITE
 
@@ -43,14 +42,6 @@ LEFT JOIN dataflow_version AS v ON v.dataflow_version_id = r.dataflow_version_id
 LEFT JOIN program AS g ON g.program_id = r.program_id
 LEFT JOIN run AS p ON p.run_id = r.parent_run_id
 WHERE r.run_id = ?
-"""
-
-_PLAN = """
-SELECT t.tag AS transformation, l.relation AS relation, s.tag AS data_set
-FROM data_transformation AS t
-LEFT JOIN transformation_data_set AS l ON l.transformation_id = t.transformation_id
-LEFT JOIN data_set AS s ON s.data_set_id = l.data_set_id
-WHERE t.dataflow_id = ? ORDER BY t.tag, l.relation, s.tag
 """
 
 _SERIES = """
@@ -108,7 +99,7 @@ def read_run(history: History, run_id: int) -> RunFacts:
         parent_name=run["parent_name"],
         num_problems=run["num_problems"],
         tags={row["name"]: row["value"] for row in _of_run(history, "run_tag", run_id, "name")},
-        plan=_plan(history, run),
+        plan=read_followed_plan(history, run),
         tasks=tasks,
         timelines=lines,
         elements=tuple(element for element in elements if element.id not in in_lines),
@@ -158,30 +149,13 @@ def _tasks(history: History, run_id: int, places: Places, elements: list[Element
             rank=row["rank"],
             order=places.order(row),
             after=tuple(sorted(after.get(places.tasks[row["task_id"]], ()))),
+            identifier=row["identifier"],
+            details=json.loads(row["details"] or "{}"),
             is_training=row["tag"].lower() in TRAINING_TAGS or places.tasks[row["task_id"]] in trained,
         )
         for row in _of_run(history, "task", run_id, "task_id")
     ]
     return tuple(sorted(tasks, key=lambda task: task.order))
-
-
-def _plan(history: History, run: dict[str, Any]) -> Plan | None:
-    """The plan in the version that the run followed; the present one where no version is known."""
-    if run["dataflow"] is None:
-        return None
-    plan: dict[str, dict[str, list[str]]] = {}
-    if run["specification"] is not None:
-        plan = json.loads(run["specification"])
-    else:
-        for row in history.query(_PLAN, (run["dataflow_id"],)):
-            sets = plan.setdefault(row["transformation"], {})
-            if row["relation"]:
-                sets.setdefault(row["relation"], []).append(row["data_set"])
-    transformations = tuple(
-        Transformation(tag, tuple(sets.get("used", ())), tuple(sets.get("generated", ())))
-        for tag, sets in sorted(plan.items())
-    )
-    return Plan(run["dataflow"], run["version"], transformations)
 
 
 def _series(history: History, run_id: int) -> tuple[Series, ...]:
