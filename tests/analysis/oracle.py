@@ -237,7 +237,7 @@ def q6(plans: list[RunPlan]) -> list[dict[str, Any]]:
         for adaptation in training.adaptations
         if adaptation.attribute == "learning_rate"
     ]
-    kept = [(n, a) for n, a in made if not any(m > n and b.epoch == a.epoch for m, b in made)]
+    kept = [(n, a) for n, a in made if not any(m > n and b.epoch == a.epoch for m, b in made) and a.old != a.new]
     kept.sort(key=lambda pair: (pair[1].epoch, pair[0]))
     rows = [(1, a.epoch, a.technique, a.old, a.new) for _, a in kept] or [(0, None, None, None, None)]
     names = ("adapted", "epoch", "technique", "old_value", "new_value")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from dnnprov.analysis.answering import answer
+from dnnprov.analysis.lineage import Asking, trace, trace_path
 from dnnprov.analysis.overview import overview
 from dnnprov.analysis.questions import question as find_question
 from dnnprov.analysis.questions.recorded_schema import read_schema
@@ -25,9 +26,11 @@ from dnnprov.store.sqlite import open_store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from dnnprov.analysis.lineage import Lineage, Way
+    from dnnprov.analysis.lineage.things import Asked
     from dnnprov.analysis.questions import Question, Statement
     from dnnprov.analysis.result import Row
     from dnnprov.analysis.run_view import RunView
@@ -64,6 +67,7 @@ class History:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._notes: list[str] | None = None  # of the snapshot that is open
+        self._is_closed = False
 
     def runs(self, dataflow: str | None = None, status: str | None = None, limit: int | None = None) -> Result:
         """Runs with their status, hyperparameters and results, the latest first: rows of `run_overview`.
@@ -126,6 +130,66 @@ class History:
         if not found and asked.when_empty:
             found.notes.append(asked.when_empty.format_map(arguments))
         return found
+
+    def ancestors(
+        self,
+        thing: Asked,
+        depth: int | None = None,
+        kinds: Iterable[str] | None = None,
+        across_runs: bool = True,
+        dataflow: str | None = None,
+    ) -> Lineage:
+        """What something stands on: the nearest first, back to the images and to other runs whose files were used.
+
+        Args:
+            thing: a run, as in `run`; a file, by its path or the beginning of its SHA-256, also where it was renamed or
+                moved; or, after a run and a colon, a task, a data set or an id: `"alexnet-6:oTrainingModel[epoch=10]"`.
+            depth: relations between, at most.
+            kinds: of things to give back: some of `run`, `task`, `file`, `element`.
+            across_runs: whether to go on into other runs.
+            dataflow: tag of the dataflow that a run which is named belongs to.
+
+        Raises:
+            NotFoundError: nothing is called so.
+            AmbiguousRunError: it is the beginning of several uids.
+            UsageError: it fits several files, or another argument cannot be meant.
+        """
+        with self.snapshot() as notes:
+            asking = Asking(self.store, self._store_or_anew, across_runs, dataflow, notes)
+            return trace(asking, thing, "ancestors", depth, kinds)
+
+    def descendants(
+        self,
+        thing: Asked,
+        depth: int | None = None,
+        kinds: Iterable[str] | None = None,
+        across_runs: bool = True,
+        dataflow: str | None = None,
+    ) -> Lineage:
+        """What stands on something: of a file, all that was made with it and every run that used it.
+
+        Arguments and errors as of `ancestors`.
+        """
+        with self.snapshot() as notes:
+            asking = Asking(self.store, self._store_or_anew, across_runs, dataflow, notes)
+            return trace(asking, thing, "descendants", depth, kinds)
+
+    def path(self, start: Asked, end: Asked, across_runs: bool = True, dataflow: str | None = None) -> Way:
+        """A shortest way between two things, in whichever direction there is one; empty where there is none.
+
+        Args:
+            start: as the `thing` of `ancestors`.
+            end: likewise.
+            across_runs: whether it may lead through other runs than theirs.
+            dataflow: tag of the dataflow that runs which are named belong to.
+
+        Raises:
+            NotFoundError: nothing is called so.
+            AmbiguousRunError: it is the beginning of several uids.
+            UsageError: it fits several files.
+        """
+        with self.snapshot() as notes:
+            return trace_path(Asking(self.store, self._store_or_anew, across_runs, dataflow, notes), start, end)
 
     def sql(
         self,
@@ -200,7 +264,20 @@ class History:
 
     def close(self) -> None:
         """Let go of the database."""
+        self._is_closed = True
         self.store.close()
+
+    @contextmanager
+    def _store_or_anew(self) -> Iterator[Store]:
+        """The store, opened again where it was closed: for rows of an answer that are looked at later."""
+        if not self._is_closed:
+            yield self.store
+            return
+        store = open_store(self.store.place)
+        try:
+            yield store
+        finally:
+            store.close()
 
     def _state(
         self, asked: Question, dataflow: str | None, run: str | None, arguments: dict[str, Any]

@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": ("dnnprov.cli.doctor", "doctor"),
     "export": ("dnnprov.cli.export", "export"),
     "ingest": ("dnnprov.cli.ingest", "ingest"),
+    "lineage": ("dnnprov.cli.lineage", "lineage"),
     "query": ("dnnprov.cli.query", "query"),
     "runs": ("dnnprov.cli.runs", "runs"),
     "show": ("dnnprov.cli.runs", "show"),

@@ -38,6 +38,7 @@ def print_result(result: Result) -> None:
     else:
         print_table(result.shown_columns, result.shown_cells())
         if line := result.shared_line():
+            sys.stdout.flush()  # it is about the table, and follows it wherever both go
             click.echo(line, err=True)
 
 
