@@ -6,6 +6,7 @@ preprocessing layer would be recorded as a filter that the images went through, 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import keras
@@ -35,7 +36,7 @@ class Batches(keras.utils.PyDataset):
         self.on_epoch_end()
 
     def __len__(self) -> int:
-        return -(-len(self._split.labels) // self.batch_size)
+        return math.ceil(len(self._split.labels) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]

@@ -6,6 +6,7 @@ import inspect
 import re
 import tomllib
 from dataclasses import fields
+from enum import Enum
 from typing import get_args
 
 import click
@@ -71,7 +72,7 @@ def test_every_environment_variable_of_the_code_is_on_the_page(page):
 
 def test_every_public_name_is_on_the_page(page, names):
     listed = {name for row in page(API).table() for name in names(row[0])}
-    assert set(dnnprov.__all__) <= listed
+    assert set(dir(dnnprov)) <= listed
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,38 @@ def test_every_member_of_the_callback_is_on_the_page(page):
     own = {name for name in vars(ProvenanceCallback) if not re.match(r"_|on_|set_model|before_|behind_", name)}
     assert own == {re.match(r"`(\w+)", row[0])[1] for row in page(API).table("ProvenanceCallback")}
     assert all(name in section for name in list(inspect.signature(ProvenanceCallback.__init__).parameters)[1:])
+
+
+PAPERS_FACE = (
+    dnnprov.Dataflow, dnnprov.Transformation, dnnprov.Set, dnnprov.SetType, dnnprov.Attribute, dnnprov.AttributeType,
+    dnnprov.Program, dnnprov.Task, dnnprov.TaskStatus, dnnprov.DataSet, dnnprov.Element, dnnprov.File,
+    dnnprov.Dependency,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PAPERS_FACE, ids=lambda kind: kind.__name__)
+def test_every_class_of_the_paper_s_face_is_on_the_page_with_its_arguments_and_members(page, names, kind):
+    rows = page(API).table("The paper's face")
+    (row,) = [row for row in rows if re.match(rf"`{kind.__name__}[(`]", row[0])]
+    written = {re.match(r"\w*", name)[0] for name in names(" ".join(row))}
+    public = {name for name in vars(kind) if not name.startswith("_")} - {"name", "path", "role", "type"}
+    assert public <= written
+    if not issubclass(kind, Enum):
+        arguments = [one for one in inspect.signature(kind).parameters if one != "self"]
+        assert [name for name in arguments if not re.search(rf"\b{name}\b", row[0])] == []
+
+
+def test_the_methods_that_models_get_are_on_the_page(page):
+    import keras
+
+    import dnnprov.keras
+
+    assert dnnprov.keras
+    rows = page(API).table("Provenance of a model")
+    shown = {re.match(r"`(\w+)\((.*)\)`", row[0]).groups() for row in rows}
+    for name, arguments in shown:
+        expected = [one.lstrip("*").partition("=")[0] for one in arguments.split(", ") if one]
+        assert list(inspect.signature(getattr(keras.Model, name)).parameters)[1:] == expected
 
 
 def test_every_error_is_in_the_tree_under_its_base(page):
