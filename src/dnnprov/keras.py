@@ -15,13 +15,13 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("dnnprov.keras", "keras") from None
 
 from dnnprov.capture.recorder import warn_user
-from dnnprov.integrations.keras_version import check_version
+from dnnprov.integrations.keras.version import check_version
 
 check_version(_keras.__version__)
 
-from dnnprov.integrations.keras import ProvenanceCallback  # noqa: E402 - an older Keras may lack what it imports
-from dnnprov.integrations.keras_files import install  # noqa: E402
-from dnnprov.integrations.keras_provenance import install as _install_provenance  # noqa: E402
+from dnnprov.integrations.keras.callback import ProvenanceCallback  # noqa: E402 - an older Keras may lack what it imports
+from dnnprov.integrations.keras.files import install  # noqa: E402
+from dnnprov.integrations.keras.provenance import install as _install_provenance  # noqa: E402
 
 if _missing := install():
     warn_user(

@@ -863,7 +863,7 @@ def test_a_failure_in_any_hook_of_ours_leaves_the_training_as_it_is(recorded, un
 
 
 def test_without_probes_every_change_is_still_seen(recorded, monkeypatch):
-    monkeypatch.setattr("dnnprov.integrations.keras.find_callback_list", lambda callback: None)
+    monkeypatch.setattr("dnnprov.integrations.keras.callback.find_callback_list", lambda callback: None)
     fit(small_model(0.5), [ProvenanceCallback("net"), plateau()], epochs=3, validation_data=(X, Y))
     assert [(epoch, old, new) for epoch, _, old, new in recorded.adaptations()] == [(3, 0.5, 0.25)]
     assert [event.tag for event in recorded.events(TaskBegan)] == ["Training", "Adaptation"]

@@ -15,7 +15,7 @@ import keras
 import pytest
 
 import dnnprov
-from dnnprov.integrations import keras_files
+from dnnprov.integrations.keras import files as keras_files
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import FileHashed, FileRecorded, ProblemRecorded, TaskBegan
 from recorded import rows_of

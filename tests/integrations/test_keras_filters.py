@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dnnprov
-from dnnprov.integrations.keras_filters import filter_rows
+from dnnprov.integrations.keras.filters import filter_rows
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import ProblemRecorded, TaskBegan
 

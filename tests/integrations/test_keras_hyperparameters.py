@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from dnnprov.integrations.keras_hyperparameters import hyperparameters
+from dnnprov.integrations.keras.hyperparameters import hyperparameters
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import ElementsRecorded, HyperparameterAdapted, ProblemRecorded, RunStarted
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from dnnprov.integrations.keras_layers import layer_rows
+from dnnprov.integrations.keras.layers import layer_rows
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import ProblemRecorded
 

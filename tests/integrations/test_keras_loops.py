@@ -143,8 +143,8 @@ def test_loops_of_two_models_in_turns_stay_apart_in_one_run(recorded):
 
 
 def test_a_failure_of_ours_does_not_reach_the_loop(recorded, monkeypatch):
-    monkeypatch.setattr("dnnprov.integrations.keras_recording.hyperparameters", lambda *_: 1 // 0)
-    monkeypatch.setattr("dnnprov.integrations.keras_recording.ModelRecording.close_epoch", lambda *_: 1 // 0)
+    monkeypatch.setattr("dnnprov.integrations.keras.recording.hyperparameters", lambda *_: 1 // 0)
+    monkeypatch.setattr("dnnprov.integrations.keras.recording.ModelRecording.close_epoch", lambda *_: 1 // 0)
     model, provenance = small_model(), ProvenanceCallback("net")
     with pytest.warns(RuntimeWarning, match="ZeroDivisionError"), provenance.training(model) as training:
         train(model, training, [1])

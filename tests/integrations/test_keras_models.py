@@ -17,7 +17,7 @@ import pytest
 
 import dnnprov
 from dnnprov.errors import UnsupportedVersionError
-from dnnprov.integrations.keras_version import OLDEST, check_version
+from dnnprov.integrations.keras.version import OLDEST, check_version
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import (
     ElementsRecorded,

@@ -121,7 +121,7 @@ def test_the_signature_is_that_of_the_paper_and_fit_keeps_its_own(store):
 
 
 def test_importing_again_wraps_nothing_twice():
-    from dnnprov.integrations.keras_provenance import install
+    from dnnprov.integrations.keras.provenance import install
 
     before = keras.Model.fit, keras.Model.evaluate, keras.Model.predict
     install()

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from dnnprov.integrations import keras_optimizers
+from dnnprov.integrations.keras import optimizers as keras_optimizers
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import HyperparameterAdapted, ProblemRecorded, TaskBegan
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from dnnprov.capture.run_task import end_of_block
-from dnnprov.integrations.keras_probes import is_of_keras
+from dnnprov.integrations.keras.probes import is_of_keras
 from dnnprov.integrations.training_steps import ABANDONED
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dnnprov.integrations.keras_arguments import described, described_text, held_arguments
-from dnnprov.integrations.keras_layer_tree import all_layers
-from dnnprov.integrations.keras_optimizers import optimizer_values
+from dnnprov.integrations.keras.arguments import described, described_text, held_arguments
+from dnnprov.integrations.keras.layer_tree import all_layers
+from dnnprov.integrations.keras.optimizers import optimizer_values
 from dnnprov.model.values import json_text, plain_value
 
 if TYPE_CHECKING:

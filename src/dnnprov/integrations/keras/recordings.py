@@ -6,7 +6,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.integrations.keras_recording import ModelRecording
+from dnnprov.integrations.keras.recording import ModelRecording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

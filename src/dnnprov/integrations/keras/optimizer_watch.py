@@ -6,7 +6,7 @@ import functools
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.integrations.keras_optimizers import (
+from dnnprov.integrations.keras.optimizers import (
     RATE,
     learning_rates,
     optimizer_parts,
@@ -15,7 +15,7 @@ from dnnprov.integrations.keras_optimizers import (
     trained_rates,
     unscheduled_values,
 )
-from dnnprov.integrations.keras_techniques import technique_of_schedule
+from dnnprov.integrations.keras.techniques import technique_of_schedule
 from dnnprov.integrations.technique import BY_HAND
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.file_hash import FileState, file_state
 from dnnprov.integrations.call_stack import how_left, is_on_a_stack
-from dnnprov.integrations.keras_file_watch import files_read_into, watch_files
-from dnnprov.integrations.keras_filters import filter_rows
-from dnnprov.integrations.keras_hyperparameters import fit_values, hyperparameters, model_values
-from dnnprov.integrations.keras_layers import layer_rows
-from dnnprov.integrations.keras_optimizer_watch import OptimizerWatch
-from dnnprov.integrations.keras_optimizers import optimizer_values
-from dnnprov.integrations.keras_probes import batch_callbacks, find_batch_size, find_fit_arguments
-from dnnprov.integrations.keras_techniques import technique_in_epoch, technique_of_callback
+from dnnprov.integrations.keras.file_watch import files_read_into, watch_files
+from dnnprov.integrations.keras.filters import filter_rows
+from dnnprov.integrations.keras.hyperparameters import fit_values, hyperparameters, model_values
+from dnnprov.integrations.keras.layers import layer_rows
+from dnnprov.integrations.keras.optimizer_watch import OptimizerWatch
+from dnnprov.integrations.keras.optimizers import optimizer_values
+from dnnprov.integrations.keras.probes import batch_callbacks, find_batch_size, find_fit_arguments
+from dnnprov.integrations.keras.techniques import technique_in_epoch, technique_of_callback
 from dnnprov.integrations.training_steps import TrainingSteps
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dnnprov.capture.run import Run
-    from dnnprov.integrations.keras_recording import ModelRecording
+    from dnnprov.integrations.keras.recording import ModelRecording
 
 _next_steps: weakref.WeakKeyDictionary[Run, int] = weakref.WeakKeyDictionary()
 """Run -> the number of batches in the epochs that it has behind it."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import keras
 
-from dnnprov.integrations.keras_arguments import described_text, held_arguments
-from dnnprov.integrations.keras_optimizers import schedule_config
+from dnnprov.integrations.keras.arguments import described_text, held_arguments
+from dnnprov.integrations.keras.optimizers import schedule_config
 from dnnprov.integrations.technique import BY_HAND, Technique
 from dnnprov.model.values import plain_value, shortest_float
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dnnprov.capture.run import Run
-    from dnnprov.integrations.keras_recording import ModelRecording
-    from dnnprov.integrations.keras_recordings import ModelRecordings
+    from dnnprov.integrations.keras.recording import ModelRecording
+    from dnnprov.integrations.keras.recordings import ModelRecordings
 
 
 class TrainingLoop:

@@ -1,9 +1,7 @@
 """Provenance of Keras 3 trainings, on any backend, through one callback.
 
-How the parts fit: `keras_probes` tells which callback did what, `keras_files` which files were written and read; the
-callback hands it to the recording of its model (`keras_recordings`, `keras_recording`), which reads the model
-(`keras_hyperparameters`, `keras_layers`, `keras_filters`), watches its optimizers (`keras_optimizer_watch`) and tells
-`training_steps`.
+The callback hands what it sees to the recording of its model (`recordings`, `recording`), which reads the model,
+watches its optimizers (`optimizer_watch`) and tells `training_steps`.
 """
 
 from __future__ import annotations
@@ -16,15 +14,15 @@ import keras
 
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.errors import UsageError
-from dnnprov.integrations.keras_batches import BatchLog
-from dnnprov.integrations.keras_loop import TrainingLoop
-from dnnprov.integrations.keras_probes import (
+from dnnprov.integrations.keras.batches import BatchLog
+from dnnprov.integrations.keras.loop import TrainingLoop
+from dnnprov.integrations.keras.probes import (
     find_callback_list,
     find_data_counts,
     insert_probes,
     remove_probes,
 )
-from dnnprov.integrations.keras_recordings import ModelRecordings
+from dnnprov.integrations.keras.recordings import ModelRecordings
 from dnnprov.integrations.run_choice import RunChoice, check_type, in_another_thread
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
     from dnnprov.capture.run import Run
     from dnnprov.capture.run_task import RunTask
-    from dnnprov.integrations.keras_recording import ModelRecording
+    from dnnprov.integrations.keras.recording import ModelRecording
     from dnnprov.model.events import RunStatus
 
 Parameters = ParamSpec("Parameters")

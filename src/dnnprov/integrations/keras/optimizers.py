@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from dnnprov.integrations.keras_arguments import argument_names, described, described_text, held_arguments
+from dnnprov.integrations.keras.arguments import argument_names, described, described_text, held_arguments
 from dnnprov.model.values import json_text
 
 RENAMED = {"weight_decay": "decay"}

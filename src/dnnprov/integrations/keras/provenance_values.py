@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dnnprov.integrations.keras_provenance_arguments import MEANT
+from dnnprov.integrations.keras.provenance_arguments import MEANT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,8 +26,8 @@ import keras
 from dnnprov.capture.recorder import warn_user
 from dnnprov.capture.start import DISABLED_VARIABLE
 from dnnprov.capture.switches import is_switched_on
-from dnnprov.integrations.keras_file_watch import listeners_of, remember_file
-from dnnprov.integrations.keras_probes import is_of_keras
+from dnnprov.integrations.keras.file_watch import listeners_of, remember_file
+from dnnprov.integrations.keras.probes import is_of_keras
 from dnnprov.integrations.read_file import ReadFile
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dnnprov.integrations.keras_arguments import described, held_arguments
-from dnnprov.integrations.keras_layer_tree import placed_layers
+from dnnprov.integrations.keras.arguments import described, held_arguments
+from dnnprov.integrations.keras.layer_tree import placed_layers
 from dnnprov.model.values import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnnprov.integrations.keras_layer_tree import PlacedLayer
+    from dnnprov.integrations.keras.layer_tree import PlacedLayer
 
 _FAMILY = "keras.src.layers.preprocessing."
 _UNTOLD = frozenset({"name", "dtype", "trainable", "autocast", "activity_regularizer", "data_format"})

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dnnprov.integrations.keras_arguments import described, described_text, held_arguments
-from dnnprov.integrations.keras_layer_tree import placed_layers, weights_of, wrapped_layer
+from dnnprov.integrations.keras.arguments import described, described_text, held_arguments
+from dnnprov.integrations.keras.layer_tree import placed_layers, weights_of, wrapped_layer
 from dnnprov.model.values import json_text, plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dnnprov.integrations.keras_layer_tree import PlacedLayer
+    from dnnprov.integrations.keras.layer_tree import PlacedLayer
 
 NAMED_ACTIVATIONS = {
     "ReLU": "relu",

@@ -31,9 +31,9 @@ from dnnprov.dataflow.recording import begin_recording, forget_recording, known_
 from dnnprov.dataflow.set import Set, SetType
 from dnnprov.dataflow.transformation import Transformation
 from dnnprov.errors import UsageError
-from dnnprov.integrations.keras import ProvenanceCallback
-from dnnprov.integrations.keras_provenance_arguments import Wanted, wanted
-from dnnprov.integrations.keras_provenance_values import find_value
+from dnnprov.integrations.keras.callback import ProvenanceCallback
+from dnnprov.integrations.keras.provenance_arguments import Wanted, wanted
+from dnnprov.integrations.keras.provenance_values import find_value
 from dnnprov.integrations.run_choice import in_another_thread
 
 if TYPE_CHECKING:
