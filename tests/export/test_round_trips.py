@@ -166,6 +166,7 @@ def test_a_text_that_xml_cannot_hold_stands_in_base64(text):
 def test_a_live_run_is_read_back(store, format_name):
     run = dnnprov.start_run("d", store=store)
     run.task("Training").log(epoch=1, loss=math.nan)
+    run.recorder.drain()  # the environment is recorded off this thread, and would come between the two exports
     with dnnprov.open(store) as history:
         content = export_run(history, history.run("latest").run_id, format_name)
     again = read_back(content, format_name)
