@@ -9,7 +9,7 @@ from prov.identifier import Identifier
 from prov.model import ProvActivity, ProvDocument, ProvGeneration, ProvUsage
 
 import dnnprov
-from dnnprov.export.exporting import export_run
+from dnnprov.export.exporting import export_provenance
 from dnnprov.export.formats import FORMATS
 from dnnprov.export.run_reader import read_run
 from prov_constraints import check
@@ -93,7 +93,7 @@ def document(store, run="latest", format_name="json"):
 
 def exported(store, format_name, run="latest", **options):
     with dnnprov.open(store) as history:
-        return export_run(history, run_id(history, run), format_name, **options)
+        return export_provenance(history, run, format=format_name, **options)
 
 
 def facts_of(store, run="latest"):

@@ -7,7 +7,7 @@ import pytest
 import dnnprov
 from dnnprov.cli.main import exit_code
 from dnnprov.errors import MissingExtraError, RunNotFoundError, UsageError
-from dnnprov.export.exporting import export_run
+from dnnprov.export.exporting import export_provenance
 from dnnprov.export.formats import FORMATS, find_format, format_of_path
 from export.recordings import exported, record_paper_run
 
@@ -66,7 +66,7 @@ def test_the_command_takes_an_alias_in_any_case(store, capsys, alias):
 def test_a_run_that_is_not_there_is_said(store):
     record_paper_run(store)
     with dnnprov.open(store) as history, pytest.raises(RunNotFoundError):
-        export_run(history, 4711, "json")
+        export_provenance(history, "nobody", format="json")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from prov.identifier import Namespace
 from prov.model import Literal, ProvDocument
 
 import dnnprov
-from dnnprov.export.exporting import export_run
+from dnnprov.export.exporting import export_provenance
 from dnnprov.export.folding import folded
 from dnnprov.export.formats import FORMATS
 from dnnprov.export.plan_facts import together
@@ -168,7 +168,7 @@ def test_a_live_run_is_read_back(store, format_name):
     run.task("Training").log(epoch=1, loss=math.nan)
     run.recorder.drain()  # the environment is recorded off this thread, and would come between the two exports
     with dnnprov.open(store) as history:
-        content = export_run(history, history.run("latest").run_id, format_name)
+        content = export_provenance(history, "latest", format=format_name)
     again = read_back(content, format_name)
     assert check(again) == []
     assert statements_of(again) == statements_of(prov_document(facts_of(store)))

@@ -124,22 +124,6 @@ def export(
     return Exported(_written(Contents(facts, together(plans), is_single, Part(part)), chosen, full=full), notes)
 
 
-def export_run(history: History, run_id: int, format_name: str, *, full: bool | None = None) -> bytes:
-    """One run, by its key in this database; otherwise as `export_provenance`.
-
-    Raises:
-        UsageError: there is no such format.
-        RunNotFoundError: there is no such run.
-        MissingExtraError: the extra `prov` is not installed.
-    """
-    chosen = named_format(format_name)
-    check_extra()
-    with history.snapshot():
-        facts = read_run(history, run_id)
-    plans = () if facts.plan is None else (facts.plan,)
-    return _written(Contents((facts,), plans, is_single=True), chosen, full=full)
-
-
 def _written(contents: Contents, chosen: Format, *, full: bool | None) -> bytes:
     if chosen.is_picture:
         from dnnprov.export.pictures import picture_of  # noqa: PLC0415 - `prov` is an extra
