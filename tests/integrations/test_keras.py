@@ -852,7 +852,7 @@ def test_a_failure_in_any_hook_of_ours_leaves_the_training_as_it_is(recorded, un
     broken.__name__ = hook
     cell.cell_contents = broken
     try:
-        with ProvenanceCallback("net") as callback:
+        with ProvenanceCallback("net", batches=hook == "on_train_batch_end") as callback:
             assert losses([callback]) == undisturbed
     finally:
         cell.cell_contents = guarded.__wrapped__

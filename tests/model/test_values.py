@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnnprov.model.values import plain_value, shortest_float, split_non_finite
+from dnnprov.model.tensors import shortest_float
+from dnnprov.model.values import plain_value, split_non_finite
 
 
 class Broken:

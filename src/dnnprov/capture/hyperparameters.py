@@ -26,8 +26,8 @@ class Hyperparameters:
         self._values.update({name: plain_value(value) for name, value in values.items()})
 
     def new(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of which nothing was recorded yet."""
-        return {name: value for name, value in values.items() if name not in self._values}
+        """Those of which nothing was recorded yet, as plain values, so that each is read once."""
+        return {name: plain_value(value) for name, value in values.items() if name not in self._values}
 
     def changed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those that were recorded with another value, as plain values."""

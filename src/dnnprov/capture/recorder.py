@@ -14,6 +14,7 @@ Contract:
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -49,6 +50,9 @@ HEARTBEAT_SECONDS = 10.0
 REOPEN_SECONDS = 1.0
 """How long to wait before another try to make a segment after one failed."""
 
+_TAKEN_AWAY = frozenset({errno.EBADF, errno.ESTALE})
+"""Errors of a descriptor that somebody closed, or whose file server knows it no more."""
+
 
 @dataclass
 class Handle:
@@ -76,6 +80,8 @@ class Recorder:
     def __init__(self, folder: StoreFolder, run: str, rank: int = 0, attempt: int = 0) -> None:
         self.folder = folder
         self.run = run
+        self.rank = rank
+        self.attempt = attempt
         self.process = _process_name(rank)
         self.num_lost = 0
         self._header = SegmentOpened(format=FORMAT_VERSION, run=run, process="", rank=rank, attempt=attempt)
@@ -84,11 +90,11 @@ class Recorder:
         self._kept: list[tuple[Event, Handle]] = []  # beginnings that wait to be written
         self._begun: list[tuple[Event, Handle]] = []  # those that are written
         self._open_again_at = 0.0
+        self._beaten_at = 0
         self._closed = False
         self._warned: set[str] = set()
         self._append_lock = threading.RLock()  # `with` lets go of it whatever interrupts; a flag would stay
-        self._deferred: deque[Callable[[], None]] = deque()
-        self._open_lock = threading.RLock()
+        self._deferred: dict[int, deque[Callable[[], None]]] = {}  # by thread: each does its own
         self._background = Background(self.guarded)
         _recorders.add(self)
 
@@ -104,15 +110,21 @@ class Recorder:
             What later events refer to it by.
         """
         handle = Handle(self.process)
-        if self.is_recording():
-            self._deferred.append(lambda: self._append(event, handle, keep=keep))
-            return handle
-        try:
-            with self._append_lock:
-                self._append(event, handle, keep=keep)
-        finally:
-            self.run_deferred()
+        self.record(event, handle, keep=keep)
         return handle
+
+    def record(self, event: Event, handle: Handle | None = None, *, keep: bool = False) -> None:
+        """Write an event; as `append`, for those that no later event refers to."""
+        lock = self._append_lock
+        if lock._is_owned():  # type: ignore[attr-defined] # noqa: SLF001 - as `is_recording` asks
+            self.defer(lambda: self.record(event, handle, keep=keep))
+            return
+        try:
+            with lock:
+                self._write(event, handle, keep=keep)
+        finally:
+            if self._deferred:
+                self.run_deferred()
 
     def is_recording(self) -> bool:
         """Whether this very thread is in the middle of an append, and a signal handler or finalizer asks."""
@@ -120,23 +132,31 @@ class Recorder:
 
     def defer(self, job: Callable[[], None]) -> None:
         """Do something as soon as the append that this thread is in the middle of is done."""
-        self._deferred.append(job)
+        self._deferred.setdefault(threading.get_ident(), deque()).append(job)
 
     def run_deferred(self) -> None:
-        """Do what waited for an append to be done."""
-        while self._deferred:
-            self._deferred.popleft()()
+        """Do what waited for an append of this thread to be done."""
+        jobs = self._deferred.get(threading.get_ident())
+        while jobs:
+            jobs.popleft()()
+        self._deferred.pop(threading.get_ident(), None)
 
-    def _append(self, event: Event, handle: Handle, *, keep: bool) -> None:
+    def _write(self, event: Event, handle: Handle | None, *, keep: bool) -> None:
         try:
             writer = self._writer or self._open()
             if self._kept or self._lost_untold:
                 self._catch_up(writer)
-            handle.process, handle.seq = self.process, writer.append(event)
-            if keep:
-                self._begun.append((event, handle))
+            number = writer.append(event)
+            if handle is not None:
+                handle.process, handle.seq = self.process, number
+                if keep:
+                    self._begun.append((event, handle))
         except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
-            if keep and not self._closed:
+            if isinstance(error, OSError) and error.errno in _TAKEN_AWAY and self._writer is not None:
+                self._leave_segment(self._writer)
+                self._write(event, handle, keep=keep)
+                return
+            if keep and handle is not None and not self._closed:
                 self._kept.append((event, handle))
             else:
                 self.num_lost += 1
@@ -147,8 +167,8 @@ class Recorder:
         """How an event of this process refers to a task or file."""
         if handle is None:
             return None
-        if handle.seq is None and self._kept:  # its event waits; maybe writing works again
-            with contextlib.suppress(OSError):
+        if handle.seq is None and self._kept and not self.is_recording():
+            with contextlib.suppress(OSError), self._append_lock:  # its event waits; maybe writing works again
                 self._catch_up(self._writer or self._open())
         if handle.seq is None:
             return None
@@ -156,7 +176,7 @@ class Recorder:
 
     def note_problem(self, kind: str, detail: str) -> None:
         """Record that something could not be taken as it came, and say so once for its kind."""
-        self.append(ProblemRecorded(kind=kind, detail=detail))
+        self.record(ProblemRecorded(kind=kind, detail=detail))
         self._warn(kind, f"{detail} (kind {kind!r}; `dnnprov doctor` counts more of it)")
 
     @contextlib.contextmanager
@@ -169,22 +189,32 @@ class Recorder:
                 self.note_problem("capture_failure", f"{where}: {type(error).__name__}: {error}")
 
     def notice_deletion(self) -> None:
-        """Where somebody deleted the journal: say so, and record the rest of the run into a new segment."""
+        """Where the journal was deleted, or taken away: say so, and record the rest of the run into a new segment."""
         writer = self._writer
-        if writer is None or not writer.is_deleted():
+        if writer is None:
             return
-        with self._open_lock:
+        if writer.is_taken_away():
+            self._warn("taken", f"{writer.path} was closed by the program; the rest of the run goes to a new journal")
+        elif writer.is_deleted():
             self._warn(
                 "deleted", f"{writer.path} was deleted while it was written; what it held is lost, the rest is kept"
             )
-            self._writer = None
-            writer.close()
-            self.process = _process_name(self._header.rank)
-            self._kept, self._begun = [*self._begun, *self._kept], []
-            for _, handle in self._kept:
-                handle.seq = None
+        else:
+            return
+        with self._append_lock:
+            if writer.is_deleted():
+                self._kept, self._begun = [*self._begun, *self._kept], []
+                for _, handle in self._kept:
+                    handle.seq = None
+            self._leave_segment(writer)
             self.num_lost += 1
             self._lost_untold += 1
+
+    def _leave_segment(self, writer: SegmentWriter) -> None:
+        """Go on in a segment of another name."""
+        self._writer = None
+        writer.close()
+        self.process = _process_name(self._header.rank)
 
     def start_heartbeat(self) -> None:
         """Sync the segment every 10 s from a thread, and give a sign of life where nothing else was recorded."""
@@ -203,34 +233,44 @@ class Recorder:
         self.drain()
         self._background.stop_beats()
         writer = self._writer
-        self.num_lost += len(self._kept)
         if writer is not None:
             with contextlib.suppress(OSError):  # the next reader still sees all that was written
                 writer.sync()
-            with self.guarded("closing the journal"):
-                writer.close_with(SegmentClosed())
+            with self.guarded("closing the journal"), self._append_lock:
+                self._close_segment(writer)
+        self.num_lost += len(self._kept)
         self._writer, self._closed = None, True
 
-    def _open(self) -> SegmentWriter:
-        with self._open_lock:
-            if self._writer is not None:
-                return self._writer
-            if self._closed:
-                raise OSError("the run is finished")
-            if time.monotonic() < self._open_again_at:
-                raise OSError(f"the store {self.folder.path} is not writable")
-            self._open_again_at = time.monotonic() + REOPEN_SECONDS
-            self.folder.create()
-            writer = SegmentWriter(self.folder.segment(self.run, self.process))
-            try:
-                writer.append(self._opening())
-            except OSError:  # a disk that is full: the next try must not find this file
-                writer.close()
+    def _close_segment(self, writer: SegmentWriter) -> None:
+        """Write the last event; where even that cannot be written, leave the number of lost events as a file's name."""
+        try:
+            if self._kept or self._lost_untold:
+                self._catch_up(writer)
+            writer.close_with(SegmentClosed())
+        except OSError as error:
+            self._warn("lost", f"could not be recorded: {error}; its end is not known")
+            writer.close()
+            if num_lost := self._lost_untold + len(self._kept):
                 with contextlib.suppress(OSError):
-                    writer.path.unlink()
-                raise
-            self._writer, self._open_again_at = writer, 0.0
-            return writer
+                    self.folder.note_unwritten(self.run, self.process, num_lost)
+
+    def _open(self) -> SegmentWriter:
+        if self._closed:
+            raise OSError("the run is finished")
+        if time.monotonic() < self._open_again_at:
+            raise OSError(f"the store {self.folder.path} is not writable")
+        self._open_again_at = time.monotonic() + REOPEN_SECONDS
+        self.folder.create()
+        writer = SegmentWriter(self.folder.segment(self.run, self.process))
+        try:
+            writer.append(self._opening())
+        except OSError:  # a disk that is full: the next try must not find this file
+            writer.close()
+            with contextlib.suppress(OSError):
+                writer.path.unlink()
+            raise
+        self._writer, self._open_again_at = writer, 0.0
+        return writer
 
     def _opening(self) -> SegmentOpened:
         header = self._header
@@ -241,11 +281,10 @@ class Recorder:
 
     def _catch_up(self, writer: SegmentWriter) -> None:
         """Write what was kept while nothing could be written, and tell how many events are lost."""
-        with self._open_lock:
-            while self._kept:
-                event, handle = self._kept[0]
-                handle.process, handle.seq = self.process, writer.append(event)
-                self._begun.append(self._kept.pop(0))
+        while self._kept:
+            event, handle = self._kept[0]
+            handle.process, handle.seq = self.process, writer.append(event)
+            self._begun.append(self._kept.pop(0))
         if self._lost_untold:
             count, self._lost_untold = self._lost_untold, 0
             try:
@@ -265,17 +304,17 @@ class Recorder:
         writer = self._writer
         if writer is None:
             return
-        if time.time_ns() // 1000 - writer.last_write_at >= HEARTBEAT_SECONDS * 1e6:
-            self.append(ProcessHeard())
+        if writer.last_write_at == self._beaten_at:  # nothing since the last beat, whatever the clock says
+            self.record(ProcessHeard())
+        self._beaten_at = writer.last_write_at
         with contextlib.suppress(OSError):  # tried again in 10 s
             writer.sync()
 
     def become_child(self) -> None:
         """After a fork, in the child: leave the parent's segment and threads to the parent."""
         parent, writer = self.process, self._writer
-        self._open_lock = threading.RLock()
         self._background = Background(self.guarded)
-        self._append_lock, self._deferred = threading.RLock(), deque()
+        self._append_lock, self._deferred = threading.RLock(), {}
         self._writer = None
         self._kept, self._begun = [], []
         self._lost_untold = 0
@@ -289,7 +328,7 @@ class Recorder:
         )
         self.process = _process_name(self._header.rank, forked=True)
         if writer is not None:
-            writer.abandon()
+            writer.close()
 
 
 class DisabledRecorder(Recorder):
@@ -297,6 +336,9 @@ class DisabledRecorder(Recorder):
 
     def append(self, event: Event, *, keep: bool = False) -> Handle:  # noqa: ARG002, D102 - as in the base
         return Handle(self.process)
+
+    def record(self, event: Event, handle: Handle | None = None, *, keep: bool = False) -> None:  # noqa: D102
+        pass
 
     def note_problem(self, kind: str, detail: str) -> None:  # noqa: D102
         pass

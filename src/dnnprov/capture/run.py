@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from dnnprov.capture.adaptation import Adaptations, Change
 from dnnprov.capture.file_hash import FileState, file_sha256, file_state
 from dnnprov.capture.hyperparameters import Hyperparameters
+from dnnprov.capture.pickled import pickle_run, restore_run
 from dnnprov.capture.run_task import RunTask, end_of_block
 from dnnprov.model.events import (
     END_STATES,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dnnprov.capture.earlier import EarlierRun
+    from dnnprov.capture.pickled import PickledRun
     from dnnprov.capture.recorder import Handle, Recorder
     from dnnprov.model.events import Relation, RunStatus, TransformationDeclared
 
@@ -53,7 +55,9 @@ class Run:
         hyperparameters: what is known of them, for integrations.
     """
 
-    def __init__(self, recorder: Recorder, dataflow: str, name: str) -> None:
+    def __init__(
+        self, recorder: Recorder, dataflow: str, name: str, *, process_id: int | None = None, next_step: int = 0
+    ) -> None:
         self.recorder = recorder
         self.dataflow = dataflow
         self.name = name
@@ -61,8 +65,8 @@ class Run:
         self.training: RunTask | None = None
         self.hyperparameters = Hyperparameters()
         self._status: RunStatus = "running"
-        self._process_id = os.getpid()
-        self._steps = itertools.count()
+        self._process_id = process_id or os.getpid()  # of the process that ends it
+        self._steps = itertools.count(next_step)
         self._feeding: tuple[RunTask, ...] = ()
         self._tasks: dict[int, RunTask] = {}
         self._expected_ends: dict[int, tuple[RunStatus, str | None]] = {}
@@ -123,7 +127,7 @@ class Run:
             step = number_or_none(step)
         if epoch is not None and (type(epoch) is not int or not MIN_INTEGER <= epoch <= MAX_INTEGER):
             epoch = number_or_none(epoch)
-        self.recorder.append(MetricsRecorded(step=step, epoch=epoch, values=metrics))
+        self.recorder.record(MetricsRecorded(step=step, epoch=epoch, values=metrics))
 
     def set_params(self, /, **parameters: Any) -> None:
         """Record hyperparameters: a new one fills the run's row of `iTrainingModel`, a changed one is an adaptation.
@@ -135,11 +139,11 @@ class Run:
         if self.is_closed("hyperparameters"):
             return
         with self.recorder.guarded("set_params"):
-            new = self.hyperparameters.new(parameters)
+            new, changed = self.hyperparameters.new(parameters), self.hyperparameters.changed(parameters)
             if new:
                 self.recorder.append(ParametersSet(values=dict(new)), keep=True)
                 self.hyperparameters.note(new)
-            for name, value in self.hyperparameters.changed(parameters).items():
+            for name, value in changed.items():
                 self._adapt_by_hand(name, value)
 
     def fill_params(self, parameters: Mapping[str, Any]) -> None:
@@ -313,7 +317,7 @@ class Run:
         for task in reversed(list(self._tasks.values())):
             expected = self._expected_ends.get(id(task)) if status == "finished" else None
             task.end(*(expected or (status, None)))
-        self.recorder.append(RunEnded(status=status, reason=reason))
+        self.recorder.record(RunEnded(status=status, reason=reason))
 
     def _tasks_in(self, after: object) -> list[RunTask]:
         """The tasks among what was given as `after`; what is none is noted."""
@@ -335,7 +339,7 @@ class Run:
         reference = self.recorder.reference(handle)
         if reference is not None:
             sha256, reason = file_sha256(path, state)
-            self.recorder.append(FileHashed(file=reference, sha256=sha256, reason=reason))
+            self.recorder.record(FileHashed(file=reference, sha256=sha256, reason=reason))
 
     def __enter__(self) -> Self:
         self._tokens.append(_active.set(self))
@@ -349,6 +353,12 @@ class Run:
         except (ValueError, IndexError):  # left in another context than entered, as an async framework may do
             _active.set(None)
         self.finish(*end_of_block(error))
+
+    def __reduce__(self) -> tuple[Callable[[PickledRun], Run], tuple[PickledRun]]:
+        """A process that is spawned with the run among its arguments records into it, as a forked one does."""
+        next_step = next(self._steps)
+        self._steps = itertools.count(next_step)
+        return restore_run, (pickle_run(self, next_step),)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A copy of what holds a run records into the same run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from dnnprov.capture.signals import find_signal
 from dnnprov.model.events import ElementsRecorded, TaskBegan, TaskEnded
 from dnnprov.model.training import output_set
 
@@ -90,7 +91,7 @@ class RunTask:
         """
         if self.run.is_closed(f"{data_set} of task {self.tag}"):
             return
-        self.run.recorder.append(
+        self.run.recorder.record(
             ElementsRecorded(
                 task=self.run.recorder.reference(self.handle),
                 set=str(data_set),
@@ -124,7 +125,7 @@ class RunTask:
         reference = self.run.recorder.reference(self.handle)
         if reference is not None:
             ended = TaskEnded(task=reference, status=status, reason=reason, details=dict(details or {}))
-            self.run.recorder.append(ended)
+            self.run.recorder.record(ended)
         self.run.forget_task(self)
 
     def __enter__(self) -> Self:
@@ -146,12 +147,20 @@ class RunTask:
 
 def end_of_block(error: BaseException | None) -> tuple[RunStatus, str | None]:
     """The status that a `with` block leaves behind, and the reason in words."""
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+    if error is None:
+        return "finished", None
+    if (sent := find_signal(error)) is not None:
+        return "interrupted", sent if isinstance(error, SystemExit | KeyboardInterrupt) else f"{sent}: {_said(error)}"
+    if isinstance(error, SystemExit) and error.code in (None, 0):
         return "finished", None
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "KeyboardInterrupt"
+    return "failed", _said(error)
+
+
+def _said(error: BaseException) -> str:
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 - a user's exception may have a broken __str__
         message = "(its message is not readable)"
-    return "failed", f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

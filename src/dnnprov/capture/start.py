@@ -18,6 +18,7 @@ from dnnprov.capture.switches import is_switched_on
 from dnnprov.errors import UsageError
 from dnnprov.journal.folder import store_folder
 from dnnprov.model.events import RunResumed, RunStarted
+from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +77,7 @@ def start_run(
         return Run(DisabledRecorder(folder, resume or secrets.token_hex(8)), dataflow, name or dataflow)
     _finish_earlier_cells(dataflow)
     run = (_resume(folder, dataflow, resume) if resume else None) or _start(folder, dataflow, name, labels, parent)
-    run.set_params(**{str(key): value for key, value in (params or {}).items()})
+    run.set_params(**{_text(key): value for key, value in (params or {}).items()})
     run.recorder.submit(lambda: _record_environment(run.recorder))
     run.recorder.start_heartbeat()
     open_runs.add(run)
@@ -144,11 +145,16 @@ def _labels(tags: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
     if isinstance(tags, str):
         return {tags: ""}
     if isinstance(tags, Mapping):
-        return {str(key): str(value) for key, value in tags.items()}
+        return {_text(key): _text(value) for key, value in tags.items()}
     try:
-        return dict.fromkeys((str(tag) for tag in tags), "")
+        return dict.fromkeys((_text(tag) for tag in tags), "")
     except TypeError:
         raise UsageError(f"tags={tags!r} is a {type(tags).__name__}; expected a dict or a list of labels") from None
+
+
+def _text(label: object) -> str:
+    plain = plain_value(label)
+    return plain if isinstance(plain, str) else str(plain)
 
 
 def _finish_earlier_cells(dataflow: str) -> None:

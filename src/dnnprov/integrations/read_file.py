@@ -80,7 +80,7 @@ class ReadFile:
         if self._thread is not None:
             self._thread.join()
         sha256, reason = self._hash or self._take_hash()  # a forked child does not have the thread
-        recorder.append(FileHashed(file=reference, sha256=sha256, reason=reason))
+        recorder.record(FileHashed(file=reference, sha256=sha256, reason=reason))
 
     def _take_hash(self) -> tuple[str | None, str | None]:
         self._hash = file_sha256(self.path, self._state)

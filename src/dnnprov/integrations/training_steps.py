@@ -322,7 +322,7 @@ class TrainingSteps:
     def _tell_early_failures(self, run: Run) -> None:
         failures, self._early_failures = self._early_failures, []
         for detail in failures:
-            run.recorder.append(ProblemRecorded(kind="capture_failure", detail=detail))
+            run.recorder.record(ProblemRecorded(kind="capture_failure", detail=detail))
 
     def _abandon(self, training: RunTask, status: RunStatus = "failed", reason: str = ABANDONED) -> None:
         if training.status == "running" and not training.run.is_elsewhere():

@@ -4,10 +4,12 @@
 .dnnprov/
   provenance.db             the database: a cache, made anew from the journals at any time
   journal/<run>/<process>.jsonl           open segments
+  journal/<run>/<process>.<n>.lost        n events could not be written, not even this number
   journal/archive/<run>/<process>.jsonl.gz   closed and ingested ones
   dataflows/<tag>/<n>       numbers given to runs: <tag>-<n>
   dataflows/<tag>.json      the plan of a dataflow, as the database has it
   control/                  requests to running trainings
+  store-id                  tells this store from another of its path, where its database is not in here
 ```
 """
 
@@ -26,11 +28,14 @@ from dnnprov.model.names import plain_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dnnprov.journal.database_place import DatabasePlace
+
 STORE_VARIABLE = "DNNPROV_STORE"
 FOLDER_VARIABLE = "DNNPROV_DIR"
 DEFAULT_FOLDER = ".dnnprov"
 SEGMENT_SUFFIX = ".jsonl"
 ARCHIVE_SUFFIX = ".jsonl.gz"
+UNWRITTEN_SUFFIX = ".lost"
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,15 @@ class StoreFolder:
 
     @property
     def database(self) -> Path:
-        """The SQLite database."""
-        return self.path / "provenance.db"
+        """The SQLite database; outside the folder where the file system has no working locks."""
+        return self.database_place.path
+
+    @property
+    def database_place(self) -> DatabasePlace:
+        """Where the database lies, and why not in the folder if it does not."""
+        from dnnprov.journal.database_place import find_database_place  # noqa: PLC0415 - a log call needs none of it
+
+        return find_database_place(self.path)
 
     @property
     def journal(self) -> Path:
@@ -62,7 +74,7 @@ class StoreFolder:
     @property
     def follower_lock(self) -> Path:
         """Locked by the one follower of this store."""
-        return self.path / "follower.lock"
+        return self.database.with_name("follower.lock")
 
     def segment(self, run: str, process: str) -> Path:
         """The open segment of a process of a run."""
@@ -74,7 +86,7 @@ class StoreFolder:
 
     def exists(self) -> bool:
         """Whether anything was ever recorded here."""
-        return self.journal.is_dir() or self.database.exists()
+        return self.journal.is_dir() or (self.path / "provenance.db").exists()
 
     def create(self) -> None:
         """Make the folder, its parts and a `.gitignore`, as far as they are missing.
@@ -102,6 +114,24 @@ class StoreFolder:
     def run_segments(self, run: str) -> list[Path]:
         """The segments of one run, open and archived."""
         return [*(self.journal / run).glob(f"*{SEGMENT_SUFFIX}"), *(self.archive / run).glob(f"*{ARCHIVE_SUFFIX}")]
+
+    def note_unwritten(self, run: str, process: str, num_events: int) -> None:
+        """Note in the name of an empty file, which a full disk takes, how many events could not be written.
+
+        Raises:
+            OSError: not even that can be made.
+        """
+        (self.journal / run / f"{process}.{num_events}{UNWRITTEN_SUFFIX}").touch()
+
+    def find_unwritten(self, run: str, process: str) -> int:
+        """How many events of a process could not be written, as it noted at its end."""
+        try:
+            names = [entry.name for entry in (self.journal / run).iterdir()]
+        except OSError:
+            return 0
+        notes = [name.removeprefix(f"{process}.") for name in names if name.startswith(f"{process}.")]
+        counts = [note.removesuffix(UNWRITTEN_SUFFIX) for note in notes if note.endswith(UNWRITTEN_SUFFIX)]
+        return sum(int(count) for count in counts if re.fullmatch(r"[0-9]{1,15}", count))
 
     def default_run_name(self, dataflow: str) -> str:
         """`<dataflow>-<n>` with the next free number; the creation of an empty file makes it ours alone.

@@ -24,53 +24,42 @@ from dnnprov.model.events import (
     MetricsRecorded,
     ParametersSet,
 )
-from dnnprov.model.values import is_plain, plain_value, split_non_finite
+from dnnprov.model.values import is_plain, nearest_floats, plain_value, split_non_finite
 
 _encoder = msgspec.json.Encoder(enc_hook=plain_value)
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
-def encode_body(event: Event) -> bytes:
-    """The JSON object of an event without its number and time, which `numbered` adds.
+def encode(event: Event) -> bytes:
+    """The line of an event that has its number and time already.
 
     Values of exactly JSON's own types go through in a single pass in C. Only where there are others, or where the
     result may hide a loss (a `null`, which a NaN becomes too), are they looked at one by one.
     """
     if _is_plain(event):
         try:
-            body = _encoder.encode(event)
+            line = _encoder.encode_lines([event])  # of a tuple, msgspec 0.22 never lets go
         except UnicodeEncodeError:  # a lone surrogate
             pass
         else:
-            if b"null" not in body:
-                return body
-    return _encoder.encode(_with_plain_values(event))
-
-
-def numbered(body: bytes, seq: int, at: int) -> bytes:
-    """A line: the object with its number and time, and the newline."""
-    return b'%b,"seq":%d,"at":%d}\n' % (body[:-1], seq, at)
-
-
-def encode(event: Event) -> bytes:
-    """The line of an event that has its number and time already."""
-    seq, at = event.seq, event.at
-    event.seq = event.at = 0  # left out of the body, as they are at their default
-    line = numbered(encode_body(event), seq, at)
-    event.seq, event.at = seq, at
-    return line
+            if b"null" not in line:
+                return line
+    return _encoder.encode_lines([_with_plain_values(event)])
 
 
 def _is_plain(event: Event) -> bool:
-    if isinstance(event, MetricsRecorded | ParametersSet):
-        return is_plain(event.values)
-    if isinstance(event, ElementsRecorded):
-        return all(is_plain(row) for row in event.rows)
-    return not isinstance(event, HyperparameterAdapted)
+    kind = type(event)
+    if kind is MetricsRecorded or kind is ParametersSet:
+        return is_plain(event.values)  # type: ignore[attr-defined] # a narrower check costs as much as the encoding
+    if kind is ElementsRecorded:
+        return all(map(is_plain, event.rows))  # type: ignore[attr-defined]
+    return kind is not HyperparameterAdapted
 
 
 def _with_plain_values(event: Event) -> Event:
     """The event with every user value made plain, the non-finite ones named beside."""
+    if isinstance(event, MetricsRecorded):
+        event.values = nearest_floats(event.values)
     if isinstance(event, MetricsRecorded | ParametersSet):
         event.values, event.non_finite = split_non_finite(event.values)
     elif isinstance(event, ElementsRecorded):
@@ -110,3 +99,12 @@ def decode(line: bytes) -> AnyEvent:
         return _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JournalError(f"not an event: {error}; the line begins {line[:60]!r}") from None
+
+
+def decode_lines(content: bytes) -> list[AnyEvent] | None:
+    """The events of whole lines, in less than half the time that one by one takes; `None` where any is no event."""
+    try:
+        events = _decoder.decode_lines(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return events if len(events) == content.count(b"\n") else None  # a line holds one event, and an event one line

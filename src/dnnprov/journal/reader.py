@@ -12,12 +12,13 @@ import os
 import socket
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from dnnprov.errors import DamagedArchiveError, JournalError, LaterFormatError
 from dnnprov.journal.folder import ARCHIVE_SUFFIX
-from dnnprov.journal.format import decode
+from dnnprov.journal.format import decode, decode_lines
 from dnnprov.model.events import FORMAT_VERSION, SegmentOpened
 
 if TYPE_CHECKING:
@@ -59,16 +60,40 @@ class Chunk:
     """Whole lines read at once.
 
     Attributes:
-        lines: in order.
-        end: offset after the last whole line.
-        torn: bytes after it that have no newline yet.
+        content: the lines, each with its newline.
+        start: offset of the first one.
+        torn: bytes after the last one that have no newline yet.
         damage: why what follows in an archived segment cannot be read.
     """
 
-    lines: list[Line]
-    end: int
-    torn: int
+    content: bytes
+    start: int
+    torn: int = 0
     damage: str | None = None
+
+    @property
+    def end(self) -> int:
+        """Offset after the last whole line."""
+        return self.start + len(self.content)
+
+    @cached_property
+    def events(self) -> list[AnyEvent] | None:
+        """What the lines say, decoded at once; `None` where `lines` has to tell which of them cannot be read."""
+        return decode_lines(self.content)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """One by one, in order; empty ones are left out."""
+        lines, end = [], self.start
+        for content in self.content.split(b"\n")[:-1]:
+            end += len(content) + 1
+            if not content:
+                continue
+            try:
+                lines.append(Line(end, decode(content)))
+            except JournalError as error:
+                lines.append(Line(end, None, str(error), content[:2000]))
+        return lines
 
 
 def read_blocks(path: Path, start: int = 0, block_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
@@ -139,24 +164,11 @@ def read_chunks(path: Path, start: int = 0, chunk_bytes: int = CHUNK_BYTES) -> I
                 continue
             data = b"".join([*pieces, block[:cut]])
             pieces = [block[cut:]]
-            yield Chunk(_lines(data, offset), offset + len(data), 0)
+            yield Chunk(data, offset)
             offset += len(data)
     except DamagedArchiveError as error:
         damage = str(error)
-    yield Chunk([], offset, sum(map(len, pieces)), damage)
-
-
-def _lines(data: bytes, offset: int) -> list[Line]:
-    lines = []
-    for content in data.split(b"\n")[:-1]:
-        offset += len(content) + 1
-        if not content:
-            continue
-        try:
-            lines.append(Line(offset, decode(content)))
-        except JournalError as error:
-            lines.append(Line(offset, None, str(error), content[:2000]))
-    return lines
+    yield Chunk(b"", offset, sum(map(len, pieces)), damage)
 
 
 def read_header(path: Path) -> SegmentOpened | None:
@@ -219,3 +231,23 @@ def is_process_gone(header: SegmentOpened) -> bool | None:
         except OSError:
             pass
     return None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a live process holds the lock of a file; it ends with the process, however that ends."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (ImportError, OSError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    else:
+        return False
+    finally:
+        os.close(descriptor)

@@ -2,24 +2,23 @@
 
 Contract:
 
-- **One writer a file.** A segment belongs to one process; two threads of it may append at once, a lock orders them.
-- **Not re-entrant.** A signal handler of the same thread must not append meanwhile; `capture.recorder` sees to that.
-  User values are encoded before the lock is taken, so no code of theirs runs under it.
+- **One writer a file, one call at a time.** A segment belongs to one process. Its threads and signal handlers take
+  turns, which `capture.recorder` sees to; only `sync` may run beside another call.
 - **Durable against the process.** When `append` returns, the line is in the operating system: `kill -9` loses nothing.
   Against the loss of the machine only `sync` helps.
 - **Whole lines.** One `os.write` a call, to a file opened for appending. After a write that came out short, or was left
   by an interrupt, the next line begins with a newline, so that one torn line cannot spoil its neighbour.
+- **Times never go back** within a segment, whatever the clock does, so that no duration is negative.
 - **Errors come out.** `append` raises `OSError`; its caller (`capture.recorder`) counts what was lost.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 import time
 from typing import TYPE_CHECKING
 
-from dnnprov.journal.format import encode_body, numbered
+from dnnprov.journal.format import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,10 +40,11 @@ class SegmentWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        self._lock = threading.Lock()
+        self._identity = _identity(self._fd)
         self._next = 0
         self._is_torn = False
         self._is_listed = False  # durably, in its folder
+        self._ahead = 0  # of the clock, in microseconds
         self.last_write_at = 0
 
     def append(self, event: Event) -> int:
@@ -56,22 +56,41 @@ class SegmentWriter:
         Raises:
             OSError: it could not be written, or not whole, or the segment is closed.
         """
-        body = encode_body(event)
-        with self._lock:
-            return self._write(body)
+        if self._fd < 0:
+            raise OSError("the run is finished")
+        number = event.seq = self._next
+        at = time.time_ns() // 1000 + self._ahead
+        if at < self.last_write_at:  # the clock was set back: go on from there
+            self._ahead += self.last_write_at - at
+            at = self.last_write_at
+        self.last_write_at = event.at = at
+        line = encode(event)
+        if self._is_torn:
+            line = b"\n" + line
+        # From here an interrupt may leave at any point: the number is used up, and the next line begins anew.
+        self._next = number + 1
+        self._is_torn = True
+        try:
+            written = os.write(self._fd, line)
+        except OSError:
+            self._next = number
+            raise
+        if written != len(line):
+            self._next = number
+            raise OSError(f"only {written} of {len(line)} bytes could be written to {self.path}")
+        self._is_torn = False
+        return number
 
     def close_with(self, event: Event) -> None:
-        """Write a last event and close, so that nothing of another thread can come between.
+        """Write a last event and close.
 
         Raises:
             OSError: the event could not be written; the file is closed all the same.
         """
-        body = encode_body(event)
-        with self._lock:
-            try:
-                self._write(body)
-            finally:
-                self.abandon()
+        try:
+            self.append(event)
+        finally:
+            self.close()
 
     def sync(self) -> None:
         """Wait until the disk has everything, so that the loss of the machine loses nothing before.
@@ -90,42 +109,31 @@ class SegmentWriter:
     def is_deleted(self) -> bool:
         """Whether the file has no name any more, so that what is written to it nobody will read."""
         try:
-            return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
+            return self._is_ours() and os.fstat(self._fd).st_nlink == 0
         except OSError:
             return False
 
+    def is_taken_away(self) -> bool:
+        """Whether somebody closed the descriptor of the file, and maybe another file has it now."""
+        return self._fd >= 0 and not self._is_ours()
+
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
-        with self._lock:
-            self.abandon()
-
-    def abandon(self) -> None:
-        """Close without the lock: in a forked child, where another thread of the parent may have held it."""
-        if self._fd >= 0:
+        if self._fd >= 0 and self._is_ours():
             os.close(self._fd)
         self._fd = -1
 
-    def _write(self, body: bytes) -> int:
-        if self._fd < 0:
-            raise OSError("the run is finished")
-        number = self._next
-        self.last_write_at = time.time_ns() // 1000
-        line = numbered(body, number, self.last_write_at)
-        if self._is_torn:
-            line = b"\n" + line
-        # From here an interrupt may leave at any point: the number is used up, and the next line begins anew.
-        self._next = number + 1
-        self._is_torn = True
+    def _is_ours(self) -> bool:
         try:
-            written = os.write(self._fd, line)
+            return self._fd >= 0 and _identity(self._fd) == self._identity
         except OSError:
-            self._next = number
-            raise
-        if written != len(line):
-            self._next = number
-            raise OSError(f"only {written} of {len(line)} bytes could be written to {self.path}")
-        self._is_torn = False
-        return number
+            return False
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    """What tells an open file from every other."""
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def sync_folder(folder: Path) -> None:

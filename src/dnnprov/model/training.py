@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-ColumnType: TypeAlias = Literal["integer", "number", "text", "boolean"]
+ColumnType: TypeAlias = Literal["integer", "number", "text", "boolean", "unknown"]
+"""Of an attribute's values; unknown as long as only `None` came."""
 
 LEARNING_RATE = "learning_rate"
 NO_FILTER = "none"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-import struct
-from datetime import UTC, date, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from typing import Any, SupportsFloat, TypeAlias
+
+from dnnprov.model.tensors import is_tensor, read_tensor
 
 Scalar: TypeAlias = int | float | str | bool | None
 """What a journal carries and a database column holds."""
@@ -24,7 +26,8 @@ MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """Name in a journal, in the database and in JSON answers -> the float it stands for."""
 
-_NARROW_FLOATS = {"float32": "f", "float16": "e"}
+MAX_DESCRIPTION = 1 << 20
+"""Characters of a text that an object is described by which has no value of its own; longer ones are cut."""
 
 
 def non_finite_name(value: float) -> str | None:
@@ -32,31 +35,6 @@ def non_finite_name(value: float) -> str | None:
     if math.isfinite(value):
         return None
     return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-
-
-def shortest_float(value: float, dtype: str) -> float:
-    """The float with the fewest decimal digits that is the same number in a narrower type.
-
-    Args:
-        value: the number, as Python widened it: 0.0010000000474974513 for a float32 of 0.001.
-        dtype: its type, by NumPy's name: `"float32"` or `"float16"`; any other leaves the value alone.
-
-    Example:
-        >>> shortest_float(0.0010000000474974513, "float32")
-        0.001
-    """
-    code = _NARROW_FLOATS.get(dtype)
-    if code is None or not math.isfinite(value):
-        return value
-    try:
-        narrow = struct.pack(code, value)
-        for digits in range(1, 10):
-            candidate = float(f"{value:.{digits}g}")
-            if struct.pack(code, candidate) == narrow:
-                return candidate
-    except OverflowError:
-        pass
-    return value
 
 
 def utc_text(moment: datetime | date) -> str:
@@ -67,16 +45,16 @@ def utc_text(moment: datetime | date) -> str:
 
 
 def json_text(value: object) -> str:
-    """A list or mapping as the text that a column holds; NaN and infinities by their names."""
-    return json.dumps(value, ensure_ascii=False, default=plain_value)
+    """A list or mapping as the text that a column holds; NaN and infinities by their names, as Python reads them."""
+    return json.dumps(_json_ready(value), ensure_ascii=False)
 
 
 def plain_value(value: object) -> Scalar:
     """The JSON scalar for anything a user may log.
 
     NumPy and framework scalars become Python numbers (a narrow float its shortest decimal), a 0-d tensor is read
-    from its device (which waits for it), times become ISO 8601, an integer beyond 64 bits, bytes, paths, lists and
-    anything else become text. A value whose own conversion raises becomes a text that says so.
+    from its device (which waits for it), times become ISO 8601, durations seconds; an integer beyond 64 bits, bytes,
+    paths, lists and anything else become text. A value whose own conversion raises becomes a text that says so.
     """
     try:
         return _plain(value)
@@ -91,55 +69,58 @@ def _plain(value: object) -> Scalar:  # noqa: C901, PLR0911 - one line a kind of
         return plain_value(value.value)
     if isinstance(value, int):
         return int(value) if MIN_INTEGER <= value <= MAX_INTEGER else str(int(value))
-    if hasattr(value, "dtype") and hasattr(value, "item"):
-        return _plain_array(value)
+    if isinstance(value, type):
+        return _described(value)
     if isinstance(value, float):
         return float(value)
+    if is_tensor(value):
+        return _plain(read_tensor(value))
     if isinstance(value, datetime | date):
-        return utc_text(value)
+        return utc_text(value) if value == value else None  # noqa: PLR0124 - pandas' NaT is a datetime, and no time
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, Decimal | Fraction):
         return _plain_exact(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return "base64:" + _base64(bytes(value))
     if isinstance(value, dict | list | tuple | set | frozenset):
-        return _encodable(json_text(_json_ready(value)))
+        return _encodable(json_text(value))
     if isinstance(value, SupportsFloat) and not hasattr(value, "__len__"):
         return float(value)
-    return _encodable(str(value))
-
-
-def _plain_array(value: Any) -> Scalar:
-    """A NumPy scalar, a 0-d or one-element array or tensor as a number; a bigger one as text."""
-    size = getattr(value, "size", 1)
-    size = size() if callable(size) else size
-    if isinstance(size, tuple):  # torch's size() is a shape
-        size = math.prod(size)
-    if size != 1:
-        return _encodable(str(value))
-    number = value.item()
-    if type(number) is type(value):  # NumPy's longdouble, which has no Python type
-        return float(number)
-    if isinstance(number, float):
-        dtype = str(value.dtype).rpartition(".")[2]
-        return float(str(value)) if dtype == "bfloat16" and "(" not in str(value) else shortest_float(number, dtype)
-    return number.isoformat() if hasattr(number, "isoformat") else _plain(number)
+    return _described(value)
 
 
 def _plain_exact(value: Decimal | Fraction) -> Scalar:
-    as_float = float(value)
     if isinstance(value, Decimal) and not value.is_finite():
-        return as_float
-    return as_float if type(value)(repr(as_float)) == value else str(value)
+        return math.nan if value.is_nan() else float(value)
+    try:
+        as_float = float(value)
+    except OverflowError:
+        return str(value)
+    return as_float if math.isfinite(as_float) and type(value)(repr(as_float)) == value else str(value)
 
 
 def _json_ready(value: object) -> object:
     if isinstance(value, dict):
-        return {str(key): _json_ready(item) for key, item in value.items()}
+        named = {str(plain_value(key)): _json_ready(item) for key, item in value.items()}
+        return (
+            named
+            if len(named) == len(value)
+            else [[_json_ready(key), _json_ready(item)] for key, item in value.items()]
+        )
     if isinstance(value, list | tuple):
         return [_json_ready(item) for item in value]
     if isinstance(value, set | frozenset):
         return sorted((_json_ready(item) for item in value), key=repr)
-    return plain_value(value)
+    held = read_tensor(value) if not isinstance(value, type) and is_tensor(value) else value
+    return _json_ready(held) if isinstance(held, list) else plain_value(held)
+
+
+def _described(value: object) -> str:
+    text = str(value)
+    if len(text) > MAX_DESCRIPTION:
+        text = f"{text[:MAX_DESCRIPTION]}... ({len(text)} characters)"
+    return _encodable(text)
 
 
 def _base64(data: bytes) -> str:
@@ -197,6 +178,22 @@ def number_or_none(value: object) -> int | float | None:
     return whole if whole == plain else plain
 
 
+def nearest_floats(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of metrics, which are numbers: exact ones as the nearest float, where elsewhere they become text.
+
+    Example:
+        >>> nearest_floats({"loss": Fraction(1, 3), "note": "x"})
+        {'loss': 0.3333333333333333, 'note': 'x'}
+    """
+    found = dict(values)
+    for name, value in values.items():
+        if isinstance(value, Decimal | Fraction):
+            with suppress(ArithmeticError, ValueError):  # too large for a float, or a NaN that signals
+                as_float = float(value)
+                found[name] = as_float if math.isfinite(as_float) else value
+    return found
+
+
 def split_non_finite(values: dict[str, Any]) -> tuple[dict[str, Scalar], dict[str, str] | None]:
     """Plain finite values, and the names of those that are not finite (or `None` where all are).
 
@@ -209,6 +206,8 @@ def split_non_finite(values: dict[str, Any]) -> tuple[dict[str, Scalar], dict[st
     for name, value in values.items():
         scalar = plain_value(value)
         key = _encodable(str(name))
+        while key in plain:  # another name is written the same: of a lone surrogate and of its escape, say
+            key += "_"
         special = non_finite_name(scalar) if isinstance(scalar, float) else None
         plain[key] = None if special else scalar
         if special:

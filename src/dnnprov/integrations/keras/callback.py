@@ -47,10 +47,17 @@ def _guarded(
 
     @functools.wraps(hook)
     def guarded_hook(self: Callback, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-        with self._guarded(f"keras {hook.__name__}"):
+        try:
             hook(self, *args, **kwargs)
+        except Exception:  # the way out is made only where it is needed: there is a hook for each batch
+            with self._guarded(f"keras {hook.__name__}"):
+                raise
 
     return guarded_hook
+
+
+def _not_asked_for(batch: int, logs: dict[str, Any] | None = None) -> None:
+    """In the place of `on_train_batch_end`; a function that is bound to nothing, so that no cycle keeps a callback."""
 
 
 class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
@@ -116,6 +123,8 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
             raise UsageError(f"batches={batches!r} is negative; expected True, False, or every how many batches")
         self._recordings = ModelRecordings(RunChoice(dataflow, params, name, tags, store, run), after)
         self._batches = BatchLog(int(batches))
+        if not batches:  # the one hook that is called for each batch
+            self.on_train_batch_end = _not_asked_for  # type: ignore[method-assign]
         self._is_tied = False
 
     @property
@@ -201,10 +210,9 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     @_guarded
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Record the values of a batch, where that was asked for."""
-        if self._batches.every:
-            callback_list = find_callback_list(self)
-            self._batches.record(self._recordings.with_list(callback_list), batch, logs or {})
+        """Record the values of a batch; called only where that was asked for."""
+        callback_list = find_callback_list(self)
+        self._batches.record(self._recordings.with_list(callback_list), batch, logs or {})
 
     @_guarded
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

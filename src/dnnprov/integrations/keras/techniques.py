@@ -14,7 +14,8 @@ import keras
 from dnnprov.integrations.keras.arguments import described_text, held_arguments
 from dnnprov.integrations.keras.optimizers import schedule_config
 from dnnprov.integrations.technique import BY_HAND, Technique
-from dnnprov.model.values import plain_value, shortest_float
+from dnnprov.model.tensors import shortest_float
+from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
