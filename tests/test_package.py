@@ -64,6 +64,7 @@ def test_the_version_is_that_of_the_distribution():
         ("pandas", "dnnprov.open().runs().to_pandas()", "pip install 'dnnprov[pandas]'"),
         ("pyarrow", "dnnprov.open().runs().to_arrow()", "pip install 'dnnprov[pandas]'"),
         ("keras", "dnnprov.keras", "pip install 'dnnprov[keras]'"),
+        ("pytest", "__import__('dnnprov.testing')", "pip install 'dnnprov[testing]'"),
     ],
 )
 def test_a_missing_extra_names_what_brings_it(store, missing, call, advice):

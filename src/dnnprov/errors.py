@@ -27,6 +27,7 @@ Each message says what came, what was expected and what to do.
 
 from __future__ import annotations
 
+import shlex
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -107,15 +108,31 @@ class StoreError(DnnprovError):
 
 
 class SchemaVersionError(StoreError):
-    """The store was written by another version of dnnprov."""
+    """The database of a store is of another schema version than this program works with.
 
-    def __init__(self, place: str | Path, found: int, expected: int) -> None:
-        if found > expected:
-            advice = "upgrade this installation with: pip install --upgrade dnnprov"
+    Args:
+        place: of the store.
+        found: version of its database.
+        expected: version that this program knows.
+        why_not_upgraded: why an older database could not be brought to it.
+    """
+
+    def __init__(self, place: str | Path, found: int, expected: int, why_not_upgraded: str | None = None) -> None:
+        self.found = found
+        self.expected = expected
+        rebuild = f"dnnprov rebuild --store {shlex.quote(str(place))}"
+        if why_not_upgraded is not None:
+            advice = f"it could not be upgraded and is as it was: {why_not_upgraded}; give write access and free space"
+        elif found > expected:
+            advice = (
+                "a later dnnprov upgraded it; upgrade this one too with `pip install --upgrade dnnprov`, or make the "
+                f"database anew for this version with `{rebuild}`"
+            )
         else:
-            advice = "delete the database file, it is made anew from the journals at the next command"
+            advice = f"make the database anew from the journals with `{rebuild}`"
         super().__init__(
-            f"the store {str(place)!r} has schema version {found}, this dnnprov knows version {expected}; {advice}"
+            f"the store {str(place)!r} has schema version {found}, this dnnprov knows version {expected}; {advice}. "
+            "Recording goes on either way"
         )
 
 

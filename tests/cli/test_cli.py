@@ -11,6 +11,8 @@ import pytest
 from click.shell_completion import BashComplete
 
 import dnnprov
+from dnnprov.analysis.table import cell_text
+from dnnprov.cli import output
 from dnnprov.cli.main import COMMANDS, cli, exit_code
 
 
@@ -54,6 +56,27 @@ def test_a_table_for_people_has_the_same_and_leaves_empty_columns_out(two_runs, 
     assert "learning_rate" in header
     assert "momentum" not in header
     assert out.count("alexnet-") == 2
+
+
+def test_a_table_of_many_runs_shows_the_latest_and_says_so(two_runs, run_cli, monkeypatch):
+    monkeypatch.setattr("dnnprov.cli.runs.TABLE_ROWS", 1)
+    _, out, err = run_cli("runs")
+    assert "alexnet-2" in out
+    assert "alexnet-1" not in out
+    assert err.startswith("note: only the latest 1 runs are shown; --limit N shows more, --json all")
+    assert run_cli("runs", "--limit", 2)[1].count("alexnet-") == 2
+    assert len(json.loads(run_cli("runs", "--json")[1])) == 2
+
+
+def test_a_table_is_laid_out_as_rich_does(capsys):
+    """Which folds a table that is wider than the terminal, and takes a thousand times as long for many rows."""
+    columns, rows = ["n", "long name", "x"], [[1, "長い名前 \t", None], [2.5, "", True], [None, "e\u0301", -1e-9]]
+    output.print_table(columns, rows)
+    plain = capsys.readouterr().out
+    output._print_folded(
+        columns, [[cell_text(value) for value in row] for row in rows], are_numbers=[True, False, True]
+    )
+    assert plain == capsys.readouterr().out
 
 
 @pytest.mark.parametrize("place", ["before", "after", "beats the variable"])

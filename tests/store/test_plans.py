@@ -20,6 +20,7 @@ from dnnprov.model.events import (
 )
 from dnnprov.store.ingest import Ingest
 from dnnprov.store.migrations import migrate, schema_version
+from dnnprov.store.schema import SCHEMA_VERSION
 from recorded import column_of, rows_of
 from store import version_1
 
@@ -148,7 +149,7 @@ def test_a_database_of_version_1_is_brought_up_to_date_with_all_that_is_in_it(ol
     shutil.rmtree(old_store / "journal")
     assert [tuple(row.values()) for row in rows_of(old_store, tasks)] == before
     assert column_of(old_store, "SELECT DISTINCT identifier FROM task") == [None]
-    assert column_of(old_store, "SELECT version FROM schema_version") == [2]
+    assert column_of(old_store, "SELECT version FROM schema_version") == [SCHEMA_VERSION]
     assert column_of(old_store, "SELECT table_name FROM data_set WHERE tag = 'plan_fact'") == ["ds_plan_fact"]
     assert column_of(old_store, "SELECT x FROM ds_plan_fact ORDER BY x") == [3, 3, 7, 7]
     assert read_plan(StoreFolder(old_store), "m").version == 2
@@ -189,7 +190,7 @@ def test_steps_of_the_schema_are_done_once_by_whoever_comes_first(tmp_path):
     first, second = (sqlite3.connect(tmp_path / "x.db", isolation_level=None) for _ in range(2))
     migrate(first, "x")
     migrate(second, "x")
-    assert schema_version(second) == 2
+    assert schema_version(second) == SCHEMA_VERSION
     Ingest(second, StoreFolder(tmp_path / "none")).catch_up()
     first.close()
     second.close()

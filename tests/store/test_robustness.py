@@ -504,7 +504,7 @@ def test_an_open_history_sees_the_database_that_was_put_in_place_of_its_own(stor
 def test_a_damaged_database_is_said_in_one_line_with_what_to_do(store, capsys, content):
     write(store, lines_of([START]))
     (store / "provenance.db").write_bytes(content)
-    with pytest.raises(StoreUnavailableError, match=r"it is a cache: delete provenance\.db\*.*made anew"):
+    with pytest.raises(StoreUnavailableError, match=r"it is a cache: make it anew .* `dnnprov rebuild`"):
         open_store(store)
     assert exit_code(["--store", str(store), "runs"]) == 1
     assert capsys.readouterr().err.count("\n") == 1

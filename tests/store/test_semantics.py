@@ -410,7 +410,7 @@ def test_an_attribute_with_the_name_of_an_overflow_keeps_its_own_values(store):
         " JOIN attribute AS b ON b.attribute_id = a.overflow_of",
     ) == [{"name": "x", "column_name": "x_text_3", "base": "x"}]
     (detail,) = column_of(store, "SELECT detail FROM problem")
-    assert detail.endswith("attribute 'x': 'many' is no integer; kept in x_text_3")
+    assert detail.endswith("attribute 'x': 'many' is no number; kept in x_text_3")
 
 
 def test_an_overflow_in_a_table_that_is_full_is_kept_and_told(store):
@@ -418,7 +418,7 @@ def test_an_overflow_in_a_table_that_is_full_is_kept_and_told(store):
         wide.log(**{f"a{number}": number for number in range(400)})
         wide.log(a0="text")
     assert column_of(store, "SELECT value FROM element_value") == ["text"]
-    assert column_of(store, "SELECT detail FROM problem")[0].endswith("'text' is no integer; kept in element_value")
+    assert column_of(store, "SELECT detail FROM problem")[0].endswith("'text' is no number; kept in element_value")
 
 
 @pytest.mark.parametrize(

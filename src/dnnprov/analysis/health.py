@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+from dnnprov.analysis.store_state import StoreState, examine_place, find, find_missing
+from dnnprov.store.database_errors import is_damaged
 
+if TYPE_CHECKING:
     from dnnprov.analysis.history import History
+    from dnnprov.errors import StoreUnavailableError
+    from dnnprov.journal.folder import StoreFolder
+
+_SHOWN_RUNS = 5
 
 MEANINGS: dict[str, str] = {
     "lost": "Events could not be written while the disk was full or not writable. Free space; they cannot be had back.",
@@ -54,17 +59,23 @@ class ProblemCount:
         kind: as in `problem.kind`.
         count: how many.
         is_loss: whether something is lost.
+        num_events: how many events are lost, where they were counted.
         meaning: what it means and what to do.
         latest: detail of the latest one.
         run: name of its run.
+        runs: names of the runs that have some, the latest first, at most five.
+        num_runs: how many they are.
     """
 
     kind: str
     count: int
     is_loss: bool
+    num_events: int | None
     meaning: str
     latest: str
     run: str | None
+    runs: list[str]
+    num_runs: int
 
 
 @dataclass(frozen=True)
@@ -72,19 +83,16 @@ class Health:
     """The state of a store.
 
     Attributes:
-        place: of the store.
-        schema_version: of its database.
-        database_bytes, journal_bytes: on disk.
+        state: of the store as a place.
+        schema_version: of its database; `None` where that cannot be opened.
         runs: status -> number of runs.
         problems: by kind, losses first.
-        is_lossy: whether something is lost.
+        is_lossy: whether something that was recorded, or was to be, is not in the database.
         notes: for stderr.
     """
 
-    place: str
-    schema_version: int
-    database_bytes: int
-    journal_bytes: int
+    state: StoreState
+    schema_version: int | None
     runs: dict[str, int]
     problems: list[ProblemCount]
     is_lossy: bool
@@ -94,41 +102,73 @@ class Health:
 def examine(history: History) -> Health:
     """Look at a store, after taking in what is new."""
     notes = history.catch_up()
-    folder = history.folder
+    state = examine_place(history.folder)
+    taken_in = {row["segment"]: row["state"] for row in history.query("SELECT segment, state FROM journal_position")}
+    state.findings.extend(find_missing(history.folder, taken_in))
+    unreadable = history.store.unreadable
+    if unreadable:
+        state.findings.append(
+            find("unreadable_journals", f"{len(unreadable)} journals cannot be read, the first: {unreadable[0]}")
+        )
+        notes = []
     counts = history.query("SELECT status, COUNT(*) AS num_runs FROM run GROUP BY status ORDER BY status")
-    problems = [
-        ProblemCount(
-            row["kind"],
-            row["num_problems"],
-            row["kind"] in LOSSES,
-            MEANINGS.get(row["kind"], "See the detail."),
-            row["detail"],
-            row["name"],
-        )
-        for row in history.query(
-            "SELECT p.kind AS kind, n.num_problems AS num_problems, p.detail AS detail, r.name AS name"
-            " FROM (SELECT kind, COUNT(*) AS num_problems, MAX(problem_id) AS latest FROM problem GROUP BY kind) AS n"
-            " JOIN problem AS p ON p.problem_id = n.latest LEFT JOIN run AS r ON r.run_id = p.run_id ORDER BY p.kind"
-        )
-    ]
-    problems.sort(key=lambda problem: (not problem.is_loss, problem.kind))
+    problems = _problems(history)
     return Health(
-        place=str(folder.path),
+        state=state,
         schema_version=history.query("SELECT version FROM schema_version")[0]["version"],
-        database_bytes=_num_bytes(folder.path.glob("provenance.db*")),
-        journal_bytes=_num_bytes(folder.journal.rglob("*.jsonl*")),
         runs={row["status"]: row["num_runs"] for row in counts},
         problems=problems,
-        is_lossy=any(problem.is_loss for problem in problems),
+        is_lossy=any(problem.is_loss for problem in problems) or any(finding.is_loss for finding in state.findings),
         notes=notes,
     )
 
 
-def _num_bytes(paths: Iterable[Path]) -> int:
-    total = 0
-    for path in paths:
-        try:
-            total += path.stat().st_size
-        except OSError:  # archived in this moment
-            continue
-    return total
+def examine_unopened(folder: StoreFolder, error: StoreUnavailableError) -> Health:
+    """Look at a store whose database cannot be opened.
+
+    Args:
+        folder: of the store.
+        error: that came of it.
+    """
+    state = examine_place(folder)
+    damaged = error.__cause__ is not None and is_damaged(error.__cause__)
+    state.findings.append(find("damaged_database" if damaged else "no_database", str(error)))
+    return Health(state, None, {}, [], is_lossy=True, notes=[])
+
+
+def _problems(history: History) -> list[ProblemCount]:
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    for row in history.query(
+        "SELECT p.kind AS kind, p.detail AS detail, r.name AS name FROM problem AS p"
+        " LEFT JOIN run AS r ON r.run_id = p.run_id ORDER BY p.problem_id DESC"
+    ):
+        found.setdefault(row["kind"], []).append((row["detail"], row["name"]))
+    problems = [_counted(kind, details) for kind, details in found.items()]
+    return sorted(problems, key=lambda problem: (not problem.is_loss, problem.kind))
+
+
+def _counted(kind: str, found: list[tuple[str, str | None]]) -> ProblemCount:
+    """Problems of one kind, the latest first."""
+    runs = list(dict.fromkeys(name for _, name in found if name is not None))
+    (latest, run) = found[0]
+    return ProblemCount(
+        kind=kind,
+        count=len(found),
+        is_loss=kind in LOSSES,
+        num_events=_num_events(kind, [detail for detail, _ in found]),
+        meaning=MEANINGS.get(kind, "See the detail."),
+        latest=latest,
+        run=run,
+        runs=runs[:_SHOWN_RUNS],
+        num_runs=len(runs),
+    )
+
+
+def _num_events(kind: str, details: list[str]) -> int | None:
+    """How many events the details of a kind say to be lost."""
+    if kind == "lost":
+        return sum(int(number[1]) for detail in details if (number := re.match(r"(\d+) events", detail)))
+    if kind == "missing_events":
+        ranges = (re.match(r"events (\d+) to (\d+)", detail) for detail in details)
+        return sum(int(one[2]) - int(one[1]) + 1 for one in ranges if one)
+    return len(details) if kind in {"corrupt_line", "event_not_taken"} else None

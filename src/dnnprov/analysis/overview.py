@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnnprov.analysis.answering import put_back
-from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
+from dnnprov.analysis.questions.hyperparameters import further_hyperparameters, join_hyperparameters
+from dnnprov.analysis.questions.recorded_schema import read_schema
 from dnnprov.analysis.questions.sql_text import with_literals
 from dnnprov.analysis.result import Result
 from dnnprov.analysis.shared_values import shared_values
 from dnnprov.model.values import MAX_INTEGER
-from dnnprov.store.schema import OVERVIEW_COLUMNS
+from dnnprov.store.schema import OVERVIEW_COLUMNS, quoted
+from dnnprov.store.views import hyperparameter_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,9 +49,15 @@ def overview(
     tests = {"dataflow": "d.tag = :dataflow", "status": "r.status = :status", "run_id": "r.run_id = :run_id"}
     where = " AND ".join(tests[name] for name in conditions) or "1 = 1"
     cut = "" if limit is None else "\n    LIMIT :limit"
+    schema = read_schema(store)
+    names = hyperparameter_names(schema.hyperparameters, OVERVIEW_COLUMNS)
+    more = further_hyperparameters(schema, [*OVERVIEW_COLUMNS, *names.values()])
+    names |= {one.key: one.name for one in more}
+    values = "".join(f",\n       {one.value} AS {quoted(one.name)}" for one in more)
     shown = f"""
-SELECT o.*
+SELECT o.*{values}
 FROM run_overview AS o
+{join_hyperparameters("o.run_id") if more else ""}
 WHERE o.run_id IN (
     SELECT r.run_id FROM run AS r LEFT JOIN dataflow AS d ON d.dataflow_id = r.dataflow_id
     WHERE {where}
@@ -61,7 +69,7 @@ ORDER BY o.started_at DESC NULLS LAST, o.run_id DESC"""
     special = _non_finite(store, shown, parameters)
     for row in found:
         hyperparameters, loss = special.get(row["run_id"], (None, None))
-        put_back(row, hyperparameters, {name: name for name in columns if name not in OVERVIEW_COLUMNS})
+        put_back(row, hyperparameters, names)
         put_back(row, loss, {"loss": "loss"})
     cells = [list(row.values()) for row in found]
     shared = shared_values(found, (name for name in columns if name not in OVERVIEW_COLUMNS))

@@ -6,47 +6,52 @@ the runs that have the best of these that any run of the dataflow has. Of two eq
 other (started_at, then run_id). NaN never wins: a run whose values of that source are all NaN or infinite has no
 accuracy. Runs of every status take part.
 
-`run_metric` is kept while rows are recorded, so that ranking looks at a few rows a run and at no epochs.
+The accuracy of each run stands in `run`, kept while rows are recorded and found by an index, so that ranking looks at
+no more runs than it lists, and at no epochs.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dnnprov.model.training import ACCURACY_NAMES
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from dnnprov.store.base import Store
 
-RANKING = f"""
-candidate AS (            -- what each run of the dataflow has, the best source first
-    SELECT r.run_id, COALESCE(r.name, r.uid) AS run, r.started_at, a.source, a.accuracy, a.preference,
-           ROW_NUMBER() OVER (PARTITION BY r.run_id ORDER BY a.preference) AS choice
-    FROM dataflow AS d
-    JOIN run AS r ON r.dataflow_id = d.dataflow_id
-    JOIN run_accuracy AS a ON a.run_id = r.run_id
-    WHERE d.tag = :dataflow
-),
-compared AS (             -- the runs that have the best source that any has, per epoch before per batch
-    SELECT c.run_id, c.run, c.accuracy, c.source AS accuracy_source,
-           ROW_NUMBER() OVER (ORDER BY c.accuracy DESC, c.started_at NULLS LAST, c.run_id) AS place,
-           ROW_NUMBER() OVER (ORDER BY c.accuracy, c.started_at NULLS LAST, c.run_id) AS place_from_worst
-    FROM candidate AS c
-    WHERE c.choice = 1 AND c.preference / {len(ACCURACY_NAMES)} =
-          (SELECT MIN(b.preference) / {len(ACCURACY_NAMES)} FROM candidate AS b)
+_DATAFLOW = "(SELECT d.dataflow_id FROM dataflow AS d WHERE d.tag = :dataflow)"
+
+_BEST_KIND = f"(SELECT MIN(k.accuracy_kind) FROM run AS k WHERE k.dataflow_id = {_DATAFLOW})"
+
+
+def ranking(end: Literal["best", "worst"], top: str) -> str:
+    """A common table expression, `best` or `worst`: the runs at one end of the ranking, `place` 1 for the first.
+
+    Args:
+        end: of the ranking, and the name of the expression.
+        top: how many runs, an SQL expression.
+    """
+    direction = "DESC" if end == "best" else "ASC"
+    order = f"accuracy {direction}, started_at NULLS LAST, run_id"
+    return f"""
+{end} AS (                -- of the runs that have the best kind of accuracy that any run of the dataflow has
+    SELECT run_id, run, accuracy, accuracy_source, ROW_NUMBER() OVER (ORDER BY {order}) AS place
+    FROM (SELECT r.run_id, COALESCE(r.name, r.uid) AS run, r.accuracy, r.accuracy_source, r.started_at
+          FROM run AS r
+          WHERE r.dataflow_id = {_DATAFLOW} AND r.accuracy_kind = {_BEST_KIND}
+          ORDER BY {order} LIMIT {top}) AS chosen
 )"""
-"""Common table expressions: `compared` has a row a run, `place` 1 for the best, `place_from_worst` 1 for the worst."""
+
+
+_SOURCE = f"""(SELECT MIN(s.accuracy_source) FROM (
+           SELECT b.accuracy_source FROM run AS b
+           WHERE b.dataflow_id = {_DATAFLOW} AND b.accuracy_kind = {_BEST_KIND} LIMIT 1) AS s)"""
 
 _LEFT_OUT = f"""
-WITH {RANKING}
 SELECT COALESCE(r.name, r.uid) AS run,
-       (SELECT MIN(c.accuracy_source) FROM compared AS c) AS source,
+       {_SOURCE} AS source,
        EXISTS (SELECT 1 FROM run_metric AS m JOIN accuracy_metric AS a ON a.level = m.level AND a.name = m.name
-               WHERE m.run_id = r.run_id AND m.num_non_finite > 0
-                 AND a.source = (SELECT MIN(c.accuracy_source) FROM compared AS c)) AS diverged
-FROM dataflow AS d
-JOIN run AS r ON r.dataflow_id = d.dataflow_id
-WHERE d.tag = :dataflow AND r.run_id NOT IN (SELECT c.run_id FROM compared AS c)
+               WHERE m.run_id = r.run_id AND m.num_non_finite > 0 AND a.source = {_SOURCE}) AS diverged
+FROM run AS r
+WHERE r.dataflow_id = {_DATAFLOW} AND (r.accuracy_kind IS NULL OR r.accuracy_kind <> {_BEST_KIND})
 ORDER BY r.started_at NULLS LAST, r.run_id
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from dnnprov.analysis.table import cell_text, html_table, short_time, text_table
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
 Row: TypeAlias = dict[str, Any]
+
+_MAX_SHARED = 40
+"""Values that the line below a table names."""
 
 
 class Result(Sequence[Row]):
@@ -125,7 +129,9 @@ class Result(Sequence[Row]):
 
     def shared_line(self) -> str:
         """What is the same in all rows, in words; empty where all columns are shown."""
-        values = ", ".join(f"{cell_text(name)}={cell_text(value)}" for name, value in self.shared.items())
+        shown = [f"{cell_text(name)}={cell_text(value)}" for name, value in islice(self.shared.items(), _MAX_SHARED)]
+        num_more = len(self.shared) - len(shown)
+        values = ", ".join(shown) + (f" and {num_more} more" if num_more else "")
         return f"the same in all rows: {values}" if values else ""
 
     def __repr__(self) -> str:

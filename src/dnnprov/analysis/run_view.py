@@ -12,8 +12,9 @@ from dnnprov.analysis.overview import overview
 from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
 from dnnprov.analysis.result import json_ready
 from dnnprov.analysis.table import cell_text, html_table, text_table
+from dnnprov.model.names import unique_name
 from dnnprov.model.values import NON_FINITE
-from dnnprov.store.schema import OVERVIEW_COLUMNS, OWN_COLUMNS
+from dnnprov.store.schema import OVERVIEW_COLUMNS, OWN_COLUMNS, non_finite_key
 from dnnprov.store.views import first_parameters
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ LEFT JOIN program AS g ON g.program_id = r.program_id
 WHERE r.run_id = :run_id"""
 
 _BEYOND = f"""
-SELECT CASE WHEN a.overflow_of IS NULL THEN a.name ELSE a.name || '_text' END AS name, v.value
+SELECT CASE WHEN a.overflow_of IS NULL THEN a.name ELSE a.name || '_text' END AS name, a.attribute_id, v.value
 FROM element_value AS v
 JOIN attribute AS a ON a.attribute_id = v.attribute_id
 JOIN data_set AS d ON d.data_set_id = v.data_set_id
@@ -193,9 +194,12 @@ def _hyperparameters(store: Store, run_id: int) -> Row:
         store, f"SELECT p.* FROM run AS r {join_hyperparameters('r.run_id')} WHERE r.run_id = :run_id", run_id
     )
     found = {name: value for name, value in row.items() if name not in OWN_COLUMNS}
+    places = {name: name for name in found}
     for beyond in _rows(store, _BEYOND, run_id):
-        found.setdefault(beyond["name"], beyond["value"])
-    put_back(found, row["non_finite"])
+        name = unique_name(beyond["name"], found)
+        found[name] = beyond["value"]
+        places[non_finite_key(None, beyond["attribute_id"])] = name
+    put_back(found, row["non_finite"], places)
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -89,7 +89,7 @@ def select_run(store: Store, run: str, dataflow: str | None = None) -> SelectedR
     if dataflow is not None:
         dataflow = check_dataflow(store, dataflow)
     if run == LATEST:
-        found = _find(store, dataflow, "1 = 1", run)
+        found = _find(store, dataflow, "1 = 1", run, limit=1)
         if not found:
             raise NotFoundError(f"no run {LATEST!r}: there is none yet" + (f" of {dataflow!r}" if dataflow else ""))
         return found[0]
@@ -114,12 +114,12 @@ def _latest_of(found: list[SelectedRun], name: str) -> SelectedRun:
     return SelectedRun(latest.run_id, latest.uid, latest.name, note)
 
 
-def _find(store: Store, dataflow: str | None, condition: str, run: str) -> list[SelectedRun]:
+def _find(store: Store, dataflow: str | None, condition: str, run: str, limit: int | None = None) -> list[SelectedRun]:
     """Runs that meet a condition over `r`, the latest first."""
     sql = f"""
 SELECT r.run_id, r.uid, COALESCE(r.name, r.uid)
 FROM run AS r LEFT JOIN dataflow AS d ON d.dataflow_id = r.dataflow_id
 WHERE ({condition}) {"AND d.tag = :dataflow" if dataflow is not None else ""}
-ORDER BY r.started_at DESC NULLS LAST, r.run_id DESC"""
+ORDER BY r.started_at DESC NULLS LAST, r.run_id DESC{"" if limit is None else f" LIMIT {limit}"}"""
     _, rows = store.read(sql, {"run": run, "dataflow": dataflow})
     return [SelectedRun(*row) for row in rows]

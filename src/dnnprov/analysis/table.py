@@ -18,6 +18,7 @@ MAX_HTML_ROWS = 100
 MAX_WIDTH = 120
 MAX_CELL_WIDTH = 40
 MAX_HTML_CELL_WIDTH = 200
+MAX_CHARACTERS = 1000
 _GAP = "  "
 _OMITTED = "…"
 
@@ -57,12 +58,17 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], max_rows: 
 
 
 def cell_text(value: Any) -> str:
-    """One value on one line: nothing for NULL, seven digits of a float, escapes for what cannot be printed."""
+    """One value on one line: nothing for NULL, seven digits of a float, escapes for what cannot be printed.
+
+    Of a text that fills screens the beginning, and its length.
+    """
     if value is None:
         return ""
     if isinstance(value, float):
         return format(value, ".7g")
     text = str(value)
+    if len(text) > MAX_CHARACTERS:
+        text = f"{text[:MAX_CHARACTERS]}{_OMITTED} ({len(text):,} characters)"
     if text.isprintable():
         return text
     return "".join(

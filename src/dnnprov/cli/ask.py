@@ -43,7 +43,12 @@ def _command(question: Question) -> click.Command:
             print_result(result)
 
     options: list[click.Parameter] = [
-        click.Option(["--dataflow"], metavar="TAG", shell_complete=complete_dataflow, help="The model that is meant."),
+        click.Option(
+            ["--dataflow"],
+            metavar="TAG",
+            shell_complete=complete_dataflow,
+            help="The model that is meant; needed where the store has several dataflows.",
+        ),
         *([_run_option()] if question.takes_run else []),
         *(
             click.Option(
@@ -55,7 +60,9 @@ def _command(question: Question) -> click.Command:
             )
             for parameter in question.parameters
         ),
-        click.Option(["--sql", "show_sql"], is_flag=True, help="Print the SQL instead of its answer."),
+        click.Option(
+            ["--sql", "show_sql"], is_flag=True, help="Print the SQL instead of its answer, values filled in."
+        ),
     ]
     command = click.command(question.id, help=f"{question.text}\n\nClass {question.question_class} of the paper.")(
         answer
@@ -65,4 +72,9 @@ def _command(question: Question) -> click.Command:
 
 
 def _run_option() -> click.Option:
-    return click.Option(["--run"], metavar="RUN", shell_complete=complete_run, help="The run that is meant.")
+    return click.Option(
+        ["--run"],
+        metavar="RUN",
+        shell_complete=complete_run,
+        help="The run that is meant; default: the latest, for Q2 the latest with layers.",
+    )

@@ -31,13 +31,13 @@ _NAMES = [name for one in FORMATS.values() for name in (one.name, *one.aliases)]
     "--part",
     type=click.Choice([part.value for part in Part]),
     default=Part.ALL.value,
-    help="What was planned, what happened, or both; default: all.",
+    help="What was planned, what happened, or both, the default.",
 )
 @click.option(
     "--dataflow",
     metavar="TAG",
     shell_complete=complete_dataflow,
-    help="Of the dataflow that is meant; without a RUN, all of it.",
+    help="The dataflow, where runs of several have the name; without a RUN, all of it.",
 )
 @click.option(
     "--vocabulary", "wants_vocabulary", is_flag=True, help="The terms that documents use, in OWL, and no run."

@@ -11,7 +11,12 @@ from dnnprov.store.sqlite import find_store, open_store
 
 
 @click.command()
-@click.option("--follow", "is_follower", is_flag=True, help="Go on until nothing was recorded for a while.")
+@click.option(
+    "--follow",
+    "is_follower",
+    is_flag=True,
+    help="Go on until nothing was recorded for a while; one a store, a second ends at once.",
+)
 @click.option(
     "--idle",
     type=click.FloatRange(min=0.1),

@@ -23,18 +23,39 @@ _PICTURES = [name for one in FORMATS.values() if one.is_picture for name in (one
 
 @click.command()
 @click.argument("thing", shell_complete=complete_run)
-@click.option("--ancestors", "directions", flag_value="ancestors", multiple=True, help="What it stands on.")
-@click.option("--descendants", "directions", flag_value="descendants", multiple=True, help="What stands on it.")
-@click.option("--to", "other", metavar="THING", shell_complete=complete_run, help="A shortest way to another thing.")
+@click.option("--ancestors", "directions", flag_value="ancestors", multiple=True, help="Only what it stands on.")
+@click.option("--descendants", "directions", flag_value="descendants", multiple=True, help="Only what stands on it.")
+@click.option(
+    "--to",
+    "other",
+    metavar="THING",
+    shell_complete=complete_run,
+    help="One shortest way to another thing, in whichever direction there is one.",
+)
 @click.option("--depth", type=click.IntRange(min=1), help="At most so many relations away.")
-@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only these; may be repeated.")
+@click.option(
+    "--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only things of this kind; may be repeated."
+)
 @click.option("--one-run", is_flag=True, help="Stay in the run; do not follow files and parents into others.")
 @click.option("--full", is_flag=True, help="Every element by itself, where a table or picture folds many into one.")
 @click.option(
-    "--format", "format_name", type=click.Choice(_PICTURES, case_sensitive=False), help="Draw it, as one of these."
+    "--format",
+    "format_name",
+    type=click.Choice(_PICTURES, case_sensitive=False),
+    help="Draw it, to stdout unless a file is named.",
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this file.")
-@click.option("--dataflow", metavar="TAG", shell_complete=complete_dataflow, help="Of the dataflow that is meant.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw it into this file; its suffix tells the format.",
+)
+@click.option(
+    "--dataflow",
+    metavar="TAG",
+    shell_complete=complete_dataflow,
+    help="The dataflow, where runs of several have the name.",
+)
 @global_options
 def lineage(  # noqa: PLR0913 - one argument an option
     thing: str,

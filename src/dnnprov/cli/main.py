@@ -24,9 +24,11 @@ COMMANDS = {
     "completion": ("dnnprov.cli.completion", "completion"),
     "doctor": ("dnnprov.cli.doctor", "doctor"),
     "export": ("dnnprov.cli.export", "export"),
+    "gc": ("dnnprov.cli.gc", "gc"),
     "ingest": ("dnnprov.cli.ingest", "ingest"),
     "lineage": ("dnnprov.cli.lineage", "lineage"),
     "query": ("dnnprov.cli.query", "query"),
+    "rebuild": ("dnnprov.cli.rebuild", "rebuild"),
     "runs": ("dnnprov.cli.runs", "runs"),
     "show": ("dnnprov.cli.runs", "show"),
 }

@@ -14,7 +14,11 @@ from dnnprov.cli.output import print_result
 @click.command()
 @click.argument("sql")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="Print at most so many rows."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    help="Print at most so many rows; a cut is noted.",
 )
 @click.option(
     "--timeout",

@@ -11,21 +11,34 @@ from dnnprov.analysis.table import cell_text, short_time
 from dnnprov.cli.options import asked_history, complete_dataflow, complete_run, global_options, setting
 from dnnprov.cli.output import print_json, print_notes, print_result, print_table
 
+TABLE_ROWS = 100
+"""Runs in a table where no limit is named: as many as a person may look through."""
+
 
 @click.command()
 @click.option("--dataflow", metavar="TAG", shell_complete=complete_dataflow, help="Only runs of this dataflow.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only runs in this state.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the latest so many.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the latest so many; a table shows 100 by itself.")
 @global_options
 def runs(dataflow: str | None, status: str | None, limit: int | None) -> None:
-    """List the runs with their hyperparameters and results."""
+    """List the runs with their hyperparameters and results, the latest first."""
+    is_cut = limit is None and not setting("as_json")
     with asked_history() as history:
-        print_result(history.runs(dataflow=dataflow, status=status, limit=limit))
+        found = history.runs(dataflow=dataflow, status=status, limit=TABLE_ROWS + 1 if is_cut else limit)
+    if is_cut and len(found) > TABLE_ROWS:
+        del found.rows[TABLE_ROWS:]
+        found.notes.append(f"only the latest {TABLE_ROWS} runs are shown; --limit N shows more, --json all")
+    print_result(found)
 
 
 @click.command()
 @click.argument("run", shell_complete=complete_run)
-@click.option("--dataflow", metavar="TAG", shell_complete=complete_dataflow, help="Of the dataflow that is meant.")
+@click.option(
+    "--dataflow",
+    metavar="TAG",
+    shell_complete=complete_dataflow,
+    help="The dataflow, where runs of several have the name.",
+)
 @global_options
 def show(run: str, dataflow: str | None) -> None:
     """Show everything about one RUN."""

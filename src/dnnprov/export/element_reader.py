@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dnnprov.export.run_facts import LAYERS, Element, Order, Value
 from dnnprov.model.identifiers import recorded_name
 from dnnprov.model.values import NON_FINITE
-from dnnprov.store.schema import quoted
+from dnnprov.store.schema import non_finite_key, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,7 +108,7 @@ class _SetReader:
         values: dict[str, Value] = {}
         overflown: dict[str, Value] = {}
         for key, attribute in self._attributes.items():
-            special = non_finite.get(attribute.column or attribute.name)
+            special = non_finite.get(non_finite_key(attribute.column, key))
             raw = row.get(attribute.column) if attribute.column else stored.get(key)
             value = NON_FINITE[special] if special else raw
             if value is None:

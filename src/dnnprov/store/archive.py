@@ -40,7 +40,7 @@ def archive_segment(folder: StoreFolder, segment: Path, num_bytes: int) -> bool:
             sync_folder(folder.journal)
         target.parent.mkdir(exist_ok=True)
         with segment.open("rb") as plain, temporary.open("xb") as compressed:
-            with gzip.GzipFile(fileobj=compressed, mode="wb", filename="", mtime=0, compresslevel=6) as packed:
+            with gzip.GzipFile(fileobj=compressed, mode="wb", filename="", mtime=0, compresslevel=4) as packed:
                 shutil.copyfileobj(plain, packed, 1 << 20)
             compressed.flush()
             os.fsync(compressed.fileno())

@@ -11,6 +11,10 @@ Contract of a `Store`:
   `catch_up`, which goes on with what is there, made anew from the journals if need be.
 - **Snapshot.** Reads inside one `snapshot` see one state, also while others write.
 - **Threads.** A store belongs to the thread that opened it.
+- **Values and names.** Numbers of 64 bits, NaN and infinities (NULL, with the name in `non_finite`) and texts of any
+  length come back as they were recorded; any name is kept as written, and its table or column called by `model.names`.
+
+`dnnprov.testing.StoreContract` holds each of these, as tests that an implementation inherits.
 """
 
 from __future__ import annotations
@@ -30,9 +34,13 @@ class Store(Protocol):
 
     Attributes:
         place: folder or URL, as it was asked for.
+        unreadable: the journals that the last catch-up could not read, each with the reason.
     """
 
     place: str
+
+    @property
+    def unreadable(self) -> list[str]: ...  # noqa: D102 - above
 
     def catch_up(self) -> str | None:
         """Take in what the journals have; a one-line note where that was not possible, or not of all of them.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dnnprov.model.names import table_name, unique_name
 from dnnprov.model.training import SETS
+from dnnprov.store.name_file import NameFile
 from dnnprov.store.plan_files import PlanFiles
 from dnnprov.store.plan_growth import set_tag
 from dnnprov.store.plan_record import PlanRecord
@@ -21,6 +22,7 @@ from dnnprov.store.schema import (
     MAX_ATTRIBUTE_COLUMNS,
     OWN_COLUMNS,
     data_set_table,
+    non_finite_key,
     own_names,
     quoted,
 )
@@ -58,7 +60,7 @@ class Attribute:
         attribute_id: key in `attribute`.
         name: as the user wrote it.
         column: where its values are; `None` where the table is full and they are in `element_value`.
-        type: of its values; a fraction makes an integer attribute one of numbers.
+        type: of its values; the first one settles an unknown type, a fraction makes integers numbers.
         turns_to_float: whether the column is one of floats, which large integers do not fit.
     """
 
@@ -67,6 +69,11 @@ class Attribute:
     column: str | None
     type: ColumnType
     turns_to_float: bool
+
+    @property
+    def key(self) -> str:
+        """What stands for it in `non_finite`."""
+        return non_finite_key(self.column, self.attribute_id)
 
 
 @dataclass
@@ -80,6 +87,7 @@ class DataSet:
         attributes: by name as written.
         overflows: key of an attribute -> the text beside it, for values that do not fit its column.
         columns: names in use in the table.
+        unmade: columns that the table will be made with; `None` once it is there.
     """
 
     data_set_id: int
@@ -88,6 +96,7 @@ class DataSet:
     attributes: dict[str, Attribute] = field(default_factory=dict)
     overflows: dict[int, Attribute] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
+    unmade: list[str] | None = None
 
     @property
     def of_any_type(self) -> frozenset[str]:
@@ -106,28 +115,36 @@ class Catalog:
 
     Args:
         connection: that the rows are written through.
-        folder: of the store, where plans are left; `None` where they are not.
+        folder: of the store, where names are taken from and plans and names are left; `None` where they are not.
+        leaves_files: whether plans and names are left there.
 
     Attributes:
+        names: that were given out, by whichever database.
         plan: what dataflows consist of.
         record: of what was shown and posted of them.
         versions: of the dataflows.
         files: with their newest versions.
     """
 
-    def __init__(self, connection: sqlite3.Connection, folder: StoreFolder | None = None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, folder: StoreFolder | None = None, *, leaves_files: bool = True
+    ) -> None:
+        self.names = NameFile(connection, folder, is_written=leaves_files)
         self.record = PlanRecord(connection)
         self.plan = PlanRows(connection, self.record)
-        self.files = PlanFiles(connection, folder)
+        self.files = PlanFiles(connection, folder if leaves_files else None)
         self.versions = Versions(connection, self.record, self.files)
         self._connection = connection
         self._dataflows: dict[str, tuple[int, str]] = {}
         self._data_sets: dict[str, DataSet] = {}
+        self._is_overview_old = False
 
     def forget(self) -> None:
         """Another process wrote, or a transaction was rolled back: read everything anew when it is needed."""
         self._dataflows.clear()
         self._data_sets.clear()
+        self._is_overview_old = False
+        self.names.forget()
         self.plan.forget()
         self.record.forget()
         self.versions.forget()
@@ -198,12 +215,11 @@ class Catalog:
             found = self._add_attribute(data_set, attribute.name, "text", overflow_of=attribute)
         return found
 
-    def widen(self, attribute: Attribute) -> None:
-        """A fraction came to an attribute of integers; its column holds both as they are."""
-        attribute.type = "number"
-        self._connection.execute(
-            "UPDATE attribute SET type = 'number' WHERE attribute_id = ?", (attribute.attribute_id,)
-        )
+    def widen(self, attribute: Attribute, kind: ColumnType) -> None:
+        """A fraction came to an attribute of integers, say; its column holds both as they are."""
+        attribute.type = kind
+        self._connection.execute("UPDATE attribute SET type = ? WHERE attribute_id = ?", (kind, attribute.attribute_id))
+        self.names.note_change()
 
     def declare(self, data_set: DataSet, attributes: list[AttributeDeclared]) -> None:
         """Add the attributes of a data set before their first values."""
@@ -214,8 +230,26 @@ class Catalog:
             if attribute.column:
                 taken.add(attribute.column)
 
+    def make_table(self, data_set: DataSet) -> None:
+        """Make the table of a new data set, with all columns that it has until now.
+
+        SQLite reads the whole schema anew for each column that is added to a table, so it is put off until then.
+        """
+        if data_set.unmade is not None:
+            for statement in data_set_table(data_set.table, data_set.data_set_id, data_set.unmade):
+                self._connection.execute(statement)
+            data_set.unmade = None
+
+    def make_tables(self) -> None:
+        """Make all tables, and the view of the hyperparameters there are now; the end of every transaction."""
+        for data_set in self._data_sets.values():
+            self.make_table(data_set)
+        if self._is_overview_old:
+            self.refresh_overview()
+
     def refresh_overview(self) -> None:
         """Make `run_overview` anew for the hyperparameters there are now."""
+        self._is_overview_old = False
         parameters = self.data_set("iTrainingModel")
         attributes = [*parameters.attributes.values(), *parameters.overflows.values()]
         attributes.sort(key=lambda attribute: attribute.attribute_id)
@@ -245,41 +279,55 @@ class Catalog:
         return data_set
 
     def _create(self, tag: str) -> DataSet:
+        given = self.names.find(tag)
         taken = {name for (name,) in self._connection.execute("SELECT table_name FROM data_set")}
-        table = table_name(tag, _OWN_NAMES, taken)
+        is_free = given is not None and given.table not in taken
+        table = given.table if given and is_free else table_name(tag, _OWN_NAMES, taken | self.names.tables())
         key = self._connection.execute("INSERT INTO data_set (tag, table_name) VALUES (?, ?)", (tag, table)).lastrowid
-        data_set = DataSet(key or 0, tag, table, columns=set(OWN_COLUMNS))
-        for statement in data_set_table(table, data_set.data_set_id):
-            self._connection.execute(statement)
+        data_set = DataSet(key or 0, tag, table, columns=set(OWN_COLUMNS), unmade=[])
+        self.names.note_change()
+        for one in given.attributes if given else ():
+            beside = data_set.attributes.get(one.name)
+            if not one.is_overflow:
+                self._add_attribute(data_set, one.name, one.type)
+            elif beside is not None:
+                self.overflow(data_set, beside)
         predefined = SETS.get(tag.lower())
         for name, kind in predefined.attributes.items() if predefined else ():
-            self._add_attribute(data_set, name, kind)
+            if name not in data_set.attributes:
+                self._add_attribute(data_set, name, kind)
         return data_set
 
     def _add_attribute(
         self, data_set: DataSet, name: str, kind: ColumnType, overflow_of: Attribute | None = None
     ) -> Attribute:
-        column: str | None = None
-        if len(data_set.columns) < MAX_ATTRIBUTE_COLUMNS + len(OWN_COLUMNS):
-            column = unique_name(f"{overflow_of.column}_text" if overflow_of else name, data_set.columns)
-            self._connection.execute(
-                f"ALTER TABLE {quoted(data_set.table)} ADD COLUMN {quoted(column)} {COLUMN_TYPES[kind]}"
-            )
+        given = self.names.find_attribute(data_set.tag, name, is_overflow=overflow_of is not None)
+        if given is not None and given.column not in data_set.columns:
+            column, kind, made_as = given.column, given.type, given.made_as or given.type
+        else:
+            column, made_as = self._free_column(data_set, f"{overflow_of.column}_text" if overflow_of else name), kind
+        if column is not None:
+            definition = f"{quoted(column)} {COLUMN_TYPES[made_as]}"
+            if data_set.unmade is None:
+                self._connection.execute(f"ALTER TABLE {quoted(data_set.table)} ADD COLUMN {definition}")
+            else:
+                data_set.unmade.append(definition)
             data_set.columns.add(column)
         key = self._connection.execute(
             "INSERT INTO attribute (data_set_id, name, column_name, type, overflow_of) VALUES (?, ?, ?, ?, ?)",
             (data_set.data_set_id, name, column or "", kind, overflow_of.attribute_id if overflow_of else None),
         ).lastrowid
-        attribute = Attribute(key or 0, name, column, kind, column is not None and COLUMN_TYPES[kind] == _FLOAT)
+        attribute = Attribute(key or 0, name, column, kind, column is not None and COLUMN_TYPES[made_as] == _FLOAT)
+        self.names.note_change()
         if overflow_of is None:
             data_set.attributes[name] = attribute
         else:
             data_set.overflows[overflow_of.attribute_id] = attribute
-        if data_set.table == "itrainingmodel" and self._has_overview():
-            self.refresh_overview()
+        self._is_overview_old = self._is_overview_old or data_set.table == "itrainingmodel"
         return attribute
 
-    def _has_overview(self) -> bool:
-        return (
-            self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'run_overview'").fetchone() is not None
-        )
+    def _free_column(self, data_set: DataSet, name: str) -> str | None:
+        """The first free name of a column; `None` where the table is full."""
+        if len(data_set.columns) >= MAX_ATTRIBUTE_COLUMNS + len(OWN_COLUMNS):
+            return None
+        return unique_name(name, data_set.columns | self.names.columns(data_set.tag))

@@ -49,8 +49,8 @@ def unavailable(database: Path, error: Exception) -> StoreUnavailableError:
     """What to tell a person about an error that is about the database."""
     if is_damaged(error):
         return StoreUnavailableError(
-            f"the database {database} is damaged ({error}); it is a cache: delete {database.name}* in "
-            f"{str(database.parent)!r}, it is made anew from the journals at the next command"
+            f"the database {database} is damaged ({error}); it is a cache: make it anew from the journals with "
+            "`dnnprov rebuild`"
         )
     return StoreUnavailableError(f"the database {database} cannot be written: {error}")
 

@@ -17,6 +17,8 @@ from dnnprov.store.schema import SCHEMA_VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnnprov.journal.folder import StoreFolder
+
 BUSY_SECONDS = 30.0
 """How long to wait for another process that writes."""
 
@@ -27,6 +29,7 @@ class DatabaseFile:
     Args:
         path: of the file, which is made where there is none.
         place: of the store, for messages.
+        folder: of the store, from which a new database takes names.
 
     Attributes:
         path: as it was given.
@@ -39,8 +42,9 @@ class DatabaseFile:
         StoreUnavailableError: there is none yet and none can be made, or it is damaged.
     """
 
-    def __init__(self, path: Path, place: str) -> None:
+    def __init__(self, path: Path, place: str, folder: StoreFolder | None = None) -> None:
         self.path = path
+        self._folder = folder
         self.writer: sqlite3.Connection | None = None
         self.why_read_only: str | None = None
         try:
@@ -69,12 +73,16 @@ class DatabaseFile:
         self.writer = None
 
     def _open_writer(self, place: str) -> sqlite3.Connection | None:
-        connection = _open(f"{self.path.absolute().as_uri()}?mode=rwc")
+        try:
+            connection = _open(f"{self.path.absolute().as_uri()}?mode=rwc")
+        except sqlite3.OperationalError as error:
+            self.why_read_only = str(error)
+            return None
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read from journals again
             connection.execute("PRAGMA cache_size = -65536")
-            migrate(connection, place)
+            migrate(connection, place, self._folder)
         except sqlite3.OperationalError as error:
             connection.close()
             if not is_unwritable(error):
@@ -105,9 +113,10 @@ class DatabaseFile:
         if found == 0 and self.why_read_only is not None:
             raise StoreUnavailableError(
                 f"the store {place!r} has no database yet and none can be made: {self.why_read_only}; "
-                "give write access and free space, or copy the folder"
+                "give write access and free space, or name a folder for it with DNNPROV_CACHE"
             )
-        raise SchemaVersionError(place, found, SCHEMA_VERSION)
+        why = self.why_read_only if found < SCHEMA_VERSION else None
+        raise SchemaVersionError(place, found, SCHEMA_VERSION, why)
 
 
 def _connect(uri: str) -> tuple[sqlite3.Connection, int]:

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 from dnnprov.model import events
 from dnnprov.model.training import SETS
 from dnnprov.model.values import NON_FINITE
+from dnnprov.store.element_columns import FEW, AlikeElements, can_be_gathered, find_columns
 from dnnprov.store.elements import Elements, Origin
-from dnnprov.store.metrics import Metrics, is_number
+from dnnprov.store.metrics import Metrics
 from dnnprov.store.parameters import Parameters
 from dnnprov.store.source import find_task, time_text
+from dnnprov.store.summaries import Summaries, further_names, is_number
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dnnprov.store.catalog import Catalog, DataSet
     from dnnprov.store.elements import Placement
-    from dnnprov.store.metrics import Level
     from dnnprov.store.source import Source
+    from dnnprov.store.summaries import Level
 
 _LEVELS: dict[str, Level] = {"otrainingmodel": "epoch", "otestingmodel": "test"}
 """Table of a data set -> level of `run_metric` that its rows are summed up in."""
@@ -39,24 +41,35 @@ class ElementRows:
     ) -> None:
         self._connection = connection
         self._catalog = catalog
-        self._metrics = Metrics(connection, problem)
+        self._summaries = Summaries(connection)
+        self._metrics = Metrics(connection, self._summaries, problem)
         self._elements = Elements(connection, catalog, problem)
         self._parameters = Parameters(connection, catalog, self._elements)
         self._resumed: set[tuple[int, Level, str]] = set()  # runs, and what of them to sum up anew
+        self._gathered: dict[str, AlikeElements] = {}  # by table
+        self._source: Source | None = None  # of what is gathered
 
     def forget(self) -> None:
         """Another process wrote, or a transaction was rolled back."""
         self._metrics.forget()
+        self._summaries.forget()
         self._resumed.clear()
+        self._gathered.clear()
 
     def flush(self) -> None:
         """Write what was gathered; the end of every transaction."""
+        self.settle()
+        self._source = None
         self._metrics.flush()
         for run_id, level, tag in self._resumed:
-            self._metrics.recompute_rows(run_id, level, self._catalog.data_set(tag))
-        if self._resumed:
-            self._metrics.flush()
+            self._summaries.recompute_rows(run_id, level, self._catalog.data_set(tag))
+        self._summaries.flush()
         self._resumed.clear()
+
+    def settle(self) -> None:
+        """Write the elements that were gathered, for those who look at them in the database."""
+        for table in list(self._gathered):
+            self._settle(table)
 
     def set_parameters(self, event: events.ParametersSet, source: Source) -> None:
         """Hyperparameters of the run as a whole."""
@@ -64,13 +77,42 @@ class ElementRows:
 
     def record(self, event: events.ElementsRecorded, source: Source) -> None:
         """Rows of a data set."""
+        data_set = self._catalog.data_set(event.set)
+        if source is not self._source:
+            self.settle()
+            self._source = source
+        alike = self._gathered.get(data_set.table)
+        if not can_be_gathered(event, data_set):
+            self._settle(data_set.table)
+            self._take(event, data_set, source)
+        elif alike is not None and alike.fits(event):
+            alike.events.append(event)
+        else:
+            self._settle(data_set.table)
+            names = tuple(event.rows[0])
+            self._gathered[data_set.table] = AlikeElements(data_set, event.relation, event.task, names, [event])
+
+    def _settle(self, table: str) -> None:
+        """Write the elements that were gathered of a table, in the order they came."""
+        alike, source = self._gathered.pop(table, None), self._source
+        if alike is None or source is None:
+            return
+        placement = None
+        if len(alike.events) >= FEW:  # the first makes what is new
+            placement = self._take(alike.events.pop(0), alike.data_set, source)
+        if placement is None or not self._take_columns(alike, placement, source):
+            for event in alike.events:
+                self._take(event, alike.data_set, source)
+
+    def _take(self, event: events.ElementsRecorded, data_set: DataSet, source: Source) -> Placement | None:
+        """Write the rows of one event; where the values of the last one are."""
         task = find_task(self._connection, event.task, source)
         origin = _origin(event, source, task[0] if task else None)
-        data_set = self._catalog.data_set(event.set)
         if task and task[1] is not None:
             self._catalog.plan.link_element(task[1], data_set, event.relation, source, event.seq)
         is_parameters = data_set.table == "itrainingmodel"
         level = _LEVELS.get(data_set.table) if event.relation == "generated" else None
+        placement = None
         for number, row in enumerate(event.rows):
             non_finite = event.non_finite[number] if event.non_finite else {}
             placement = self._elements.place(data_set, row, non_finite, origin)
@@ -79,6 +121,28 @@ class ElementRows:
             self._elements.insert(data_set, event.relation, placement, origin, number)
             if level:
                 self._summarise(level, data_set, placement, source)
+        return placement
+
+    def _take_columns(self, alike: AlikeElements, placement: Placement, source: Source) -> bool:
+        """Write elements that are placed as another of them was; `False` where they have to be placed one by one."""
+        data_set, relation, rows = alike.data_set, alike.relation, alike.events
+        columns = find_columns(placement.attributes, rows)
+        if not columns:
+            return False
+        task = find_task(self._connection, alike.task, source)
+        origin = _origin(rows[0], source, task[0] if task else None)
+        self._elements.insert_all(
+            data_set,
+            relation,
+            columns,
+            origin,
+            [(time_text(event.at), event.seq) for event in rows],
+        )
+        level = _LEVELS.get(data_set.table) if relation == "generated" else None
+        if level:
+            self._summaries.add_columns(source.run_id, level, source.header.rank, columns, len(rows))
+            self._note_level(level, data_set, columns.get("epoch", ()), source)
+        return True
 
     def record_metrics(self, event: events.MetricsRecorded, source: Source) -> None:
         """Values of series."""
@@ -109,15 +173,29 @@ class ElementRows:
 
     def _summarise(self, level: Level, data_set: DataSet, placement: Placement, source: Source) -> None:
         """Keep the run's last epoch and its summaries up to a row of oTrainingModel or oTestingModel."""
-        self._metrics.add_row(source.run_id, level, source.header.rank, placement.columns, placement.non_finite)
+        columns, non_finite = _metrics_in(data_set, placement)
+        self._summaries.add_row(source.run_id, level, source.header.rank, columns, non_finite)
+        self._note_level(level, data_set, (columns.get("epoch"),), source)
+
+    def _note_level(self, level: Level, data_set: DataSet, epochs: Sequence[Any], source: Source) -> None:
         if source.last_attempt:
             self._resumed.add((source.run_id, level, data_set.tag))
-        epoch = placement.columns.get("epoch")
-        if level == "epoch" and is_number(epoch) and epoch == int(epoch):
+        whole = [int(epoch) for epoch in epochs if is_number(epoch) and epoch == int(epoch)]
+        if level == "epoch" and whole:
             self._connection.execute(
-                "UPDATE run SET last_epoch = MAX(COALESCE(last_epoch, ?), ?) WHERE run_id = ?",
-                (int(epoch), int(epoch), source.run_id),
+                "UPDATE run SET last_epoch = MAX(COALESCE(last_epoch, ?1), ?1) WHERE run_id = ?2",
+                (max(whole), source.run_id),
             )
+
+
+def _metrics_in(data_set: DataSet, placement: Placement) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values by column, and the names of those that are not finite; those beyond the columns by their own names."""
+    if not placement.beyond:
+        return placement.columns, placement.non_finite
+    names = further_names(data_set)
+    columns = placement.columns | {names[key]: value for key, value in placement.beyond.items() if key in names}
+    keys = {attribute.key: names.get(attribute.attribute_id, attribute.key) for attribute in placement.attributes}
+    return columns, {keys[key]: special for key, special in placement.non_finite.items()}
 
 
 def _origin(event: events.Event, source: Source, task_id: int | None) -> Origin:

@@ -27,6 +27,8 @@ EXACT_INTEGER = 2**53
 """Integers up to this size are the same number as a float."""
 
 _INTEGER = re.compile(r"-?\d+")
+_MAX_STATEMENTS = 1000
+
 _MAX_DIGITS = 18  # that any integer of 64 bits may have, with or without a sign
 
 
@@ -59,8 +61,8 @@ class Placement:
     Attributes:
         attributes: that the row has values of.
         columns: column -> value.
-        beyond: key of an attribute that the table has no column for -> value.
-        non_finite: column -> name of a value that is not finite.
+        beyond: id of an attribute that the table has no column for -> value.
+        non_finite: key of an attribute's -> name of its value that is not finite.
     """
 
     attributes: list[Attribute] = field(default_factory=list)
@@ -75,7 +77,9 @@ def kind_of(value: object) -> ColumnType:
         return "boolean"
     if isinstance(value, int):
         return "integer" if MIN_INTEGER <= value <= MAX_INTEGER else "text"
-    return "number" if isinstance(value, float) else "text"
+    if isinstance(value, float):
+        return "number"
+    return "unknown" if value is None else "text"
 
 
 class Elements:
@@ -107,6 +111,7 @@ class Elements:
             origin: where it comes from.
             row_number: among the rows of its event.
         """
+        self._catalog.make_table(data_set)
         columns = {
             **placement.columns,
             "run_id": origin.run_id,
@@ -121,6 +126,30 @@ class Elements:
         }
         cursor = self._connection.execute(self._statement(data_set.table, tuple(columns)), tuple(columns.values()))
         self.write_beyond(data_set, cursor.lastrowid or 0, placement)
+
+    def insert_all(
+        self,
+        data_set: DataSet,
+        relation: Relation,
+        columns: dict[str, tuple[Any, ...]],
+        origin: Origin,
+        recorded: list[tuple[str | None, int]],
+    ) -> None:
+        """Insert elements of one task that have the same attributes, all of which have columns.
+
+        Args:
+            data_set: that they belong to.
+            relation: of their task to it.
+            columns: column -> values, one an element.
+            origin: where they come from, but for the time and number of their events, which are
+            recorded: one pair an element.
+        """
+        self._catalog.make_table(data_set)
+        same = (origin.run_id, origin.task_id, origin.rank, origin.process_id, relation, 0)
+        names = (*columns, "run_id", "task_id", "rank", "process_id", "relation", "row_number", "recorded_at",
+                 "sequence")  # fmt: skip
+        rows = [(*values, *same, *event) for *values, event in zip(*columns.values(), recorded, strict=True)]
+        self._connection.executemany(self._statement(data_set.table, names), rows)
 
     def write_beyond(self, data_set: DataSet, element_id: int, placement: Placement) -> None:
         """Write the values of an element that its table has no columns for."""
@@ -149,7 +178,9 @@ class Elements:
             if attribute.column:
                 taken.add(attribute.column)
             if special:
-                placement.non_finite[attribute.column or attribute.name] = special
+                placement.non_finite[attribute.key] = special
+                if attribute.type == "unknown":
+                    self._catalog.widen(attribute, "number")
             target, stored = self._fit(data_set, attribute, value, origin)
             if target.column is None:
                 placement.beyond[target.attribute_id] = stored
@@ -162,11 +193,13 @@ class Elements:
         if value is None or attribute.column is None:
             return attribute, _storable(value)
         kind = kind_of(value)
+        if attribute.type == "unknown" or (attribute.type == "boolean" and kind == "integer"):
+            self._catalog.widen(attribute, kind)
         if attribute.type == "text":
             return attribute, value if isinstance(value, str) else json.dumps(value)
         if kind == "number":
             if attribute.type != "number":
-                self._catalog.widen(attribute)
+                self._catalog.widen(attribute, "number")
             return attribute, value
         if kind in {"integer", "boolean"} and not (attribute.turns_to_float and abs(value) > EXACT_INTEGER):
             return attribute, value
@@ -179,7 +212,7 @@ class Elements:
             origin.run_id,
             "value_does_not_fit",
             f"dataflow {origin.dataflow!r}, data set {data_set.tag!r}, attribute {attribute.name!r}: {shown!r} "
-            f"{_why_it_does_not_fit(value, attribute)}; kept in {overflow.column or 'element_value'}",
+            f"{_why_it_does_not_fit(value)}; kept in {overflow.column or 'element_value'}",
             origin.recorded_at,
         )
         return overflow, text
@@ -187,6 +220,8 @@ class Elements:
     def _statement(self, table: str, columns: tuple[str, ...]) -> str:
         sql = self._statements.get((table, columns))
         if sql is None:
+            if len(self._statements) >= _MAX_STATEMENTS:  # of rows that hardly ever have the same attributes
+                self._statements.clear()
             names = ", ".join(quoted(column) for column in columns)
             marks = ", ".join("?" * len(columns))
             sql = f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})"
@@ -194,13 +229,13 @@ class Elements:
         return sql
 
 
-def _why_it_does_not_fit(value: Any, attribute: Attribute) -> str:
+def _why_it_does_not_fit(value: Any) -> str:
     if isinstance(value, int) and MIN_INTEGER <= value <= MAX_INTEGER:
         return "is an integer that a column of floats cannot hold exactly"
     if _INTEGER.fullmatch(text := str(value)):
         is_long = len(text) > _MAX_DIGITS  # how an integer travels that 64 bits do not hold
         return "is an integer beyond 64 bits" if is_long else "is text"
-    return f"is no {attribute.type}"
+    return "is no number"  # whichever kind of number the column has met so far
 
 
 def _storable(value: Any) -> Any:

@@ -32,7 +32,8 @@ def end_run(connection: sqlite3.Connection, source: Source, status: str, at: str
         "UPDATE run SET status = :status, ended_at = :at, exit_reason = :reason WHERE run_id = :run_id", values
     )
     connection.execute(
-        "UPDATE task SET status = :status, ended_at = :at, exit_reason = NULL WHERE run_id = :run_id"
+        "UPDATE task SET status = :status, ended_at = MAX(:at, COALESCE(started_at, :at)), exit_reason = NULL"
+        " WHERE run_id = :run_id"
         f" AND (status = 'running' OR (exit_reason = :crash AND process_id IN {_LATEST}))",
         values,
     )
@@ -41,10 +42,10 @@ def end_run(connection: sqlite3.Connection, source: Source, status: str, at: str
 def end_attempt(connection: sqlite3.Connection, source: Source, status: str, at: str | None) -> None:
     """An attempt ended that a later one went on from: only its own tasks end with it."""
     connection.execute(
-        "UPDATE task SET status = ?, ended_at = ?, exit_reason = NULL"
-        " WHERE run_id = ? AND (status = 'running' OR exit_reason = ?) AND process_id IN"
-        " (SELECT p.process_id FROM process AS p WHERE p.run_id = ? AND p.rank = ? AND p.attempt = ?)",
-        (status, at, source.run_id, CRASH_REASON, source.run_id, source.header.rank, source.header.attempt),
+        "UPDATE task SET status = ?1, ended_at = MAX(?2, COALESCE(started_at, ?2)), exit_reason = NULL"
+        " WHERE run_id = ?3 AND (status = 'running' OR exit_reason = ?4) AND process_id IN"
+        " (SELECT p.process_id FROM process AS p WHERE p.run_id = ?3 AND p.rank = ?5 AND p.attempt = ?6)",
+        (status, at, source.run_id, CRASH_REASON, source.header.rank, source.header.attempt),
     )
 
 
@@ -83,11 +84,14 @@ def hear(connection: sqlite3.Connection, source: Source, heard_at: str | None) -
             f"UPDATE {table} SET heartbeat_at = MAX(COALESCE(heartbeat_at, ''), ?) WHERE {table}_id = ?",
             (heard_at, key),
         )
-    if not source.is_latest:
-        connection.execute(
-            f"UPDATE task SET ended_at = {_LAST_HEARD} WHERE process_id = ? AND exit_reason = ?",
-            (source.process_id, CRASH_REASON),
-        )
+    connection.execute(
+        f"UPDATE task SET ended_at = {_LAST_HEARD} WHERE process_id = ? AND exit_reason = ?",
+        (source.process_id, CRASH_REASON),
+    )
+    connection.execute(  # a forked child may outlive the run
+        "UPDATE run SET ended_at = heartbeat_at WHERE run_id = ? AND exit_reason IN (?, ?)",
+        (source.run_id, CRASH_REASON, UNENDED_REASON),
+    )
 
 
 def take_back(connection: sqlite3.Connection, run_id: int) -> None:

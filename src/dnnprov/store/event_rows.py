@@ -30,7 +30,8 @@ class EventRows:
         self._connection = connection
         self._catalog = catalog
         self._elements = ElementRows(connection, catalog, self.problem)
-        runs, tasks = RunRows(connection, catalog, self.problem), TaskRows(connection, catalog)
+        settle = self._elements.settle
+        runs, tasks = RunRows(connection, catalog, self.problem, settle), TaskRows(connection, catalog, settle)
         self._take: dict[type[events.Event], Callable[[Any, Source], None]] = {
             events.SegmentOpened: _take_nothing,
             events.ProcessHeard: _take_nothing,
@@ -63,6 +64,7 @@ class EventRows:
     def flush(self) -> None:
         """Write what was gathered; the end of every transaction."""
         self._elements.flush()
+        self._catalog.make_tables()
         self._catalog.versions.write()
 
     def problem(self, run_id: int | None, kind: str, detail: str, recorded_at: str | None) -> None:

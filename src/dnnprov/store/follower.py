@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from dnnprov.errors import SchemaVersionError
 from dnnprov.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ IDLE_SECONDS = 30.0
 CHUNK_BYTES = 64 << 10
 """Some 20 ms of work, so that a reader who wants to catch up waits no longer."""
 
-SHORTEST_SLEEP, LONGEST_SLEEP = 0.25, 2.0
+SHORTEST_SLEEP, LONGEST_SLEEP = 0.5, 4.0
 SCHEMA_CHECK_SECONDS = 5.0
 
 
@@ -50,6 +51,10 @@ def follow(folder: StoreFolder, idle_seconds: float = IDLE_SECONDS, told: Callab
         return 0
     try:
         return _follow(folder, idle_seconds, told)
+    except SchemaVersionError as error:
+        if error.found > error.expected:
+            return 0  # a later dnnprov has taken over, and brings followers of its own
+        raise
     finally:
         os.close(lock)
 
@@ -58,16 +63,17 @@ def _follow(folder: StoreFolder, idle_seconds: float, told: Callable[[int], None
     os.nice(10)
     store = SqliteStore(folder, chunk_bytes=CHUNK_BYTES)
     try:
-        total, pause, last_news, last_check = 0, SHORTEST_SLEEP, time.monotonic(), time.monotonic()
+        longest = min(LONGEST_SLEEP, idle_seconds / 8)
+        total, pause, last_news, last_check = 0, min(SHORTEST_SLEEP, longest), time.monotonic(), time.monotonic()
         while time.monotonic() - last_news < idle_seconds and not store.is_replaced():
             num_events = store.ingest()
             total += num_events
             if num_events:
-                last_news, pause = time.monotonic(), SHORTEST_SLEEP
+                last_news, pause = time.monotonic(), min(SHORTEST_SLEEP, longest)
                 if told:
                     told(num_events)
             else:
-                pause = min(pause * 1.5, LONGEST_SLEEP)
+                pause = min(pause * 2, longest)
             time.sleep(pause)
             if time.monotonic() - last_check > SCHEMA_CHECK_SECONDS:
                 last_check = time.monotonic()

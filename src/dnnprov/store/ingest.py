@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnnprov.errors import DamagedArchiveError, JournalError
+from dnnprov.errors import DamagedArchiveError, JournalError, SchemaVersionError
 from dnnprov.journal.reader import CHUNK_BYTES, read_chunks
 from dnnprov.model.events import RunEnded, SegmentClosed
 from dnnprov.store.archive import archive_segment
@@ -19,16 +19,18 @@ from dnnprov.store.catalog import Catalog
 from dnnprov.store.database_errors import is_about_database
 from dnnprov.store.event_rows import EventRows
 from dnnprov.store.headers import Headers, is_archived, segment_key
-from dnnprov.store.liveness import find_ended_runs, revive
+from dnnprov.store.liveness import find_ended_runs, give_up, revive
+from dnnprov.store.migrations import schema_version
 from dnnprov.store.positions import Position, Positions
-from dnnprov.store.set_aside import SetAside
+from dnnprov.store.schema import SCHEMA_VERSION
+from dnnprov.store.set_aside import SetAside, is_in_order
 from dnnprov.store.source import open_source, time_text
 from dnnprov.store.transaction import transaction
 from dnnprov.store.unread_segments import UnreadSegments, reason_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from dnnprov.journal.folder import StoreFolder
@@ -45,17 +47,27 @@ class Ingest:
         connection: that may write, in autocommit mode.
         folder: of the store.
         chunk_bytes: of a segment that one transaction takes in; small ones let other writers in sooner.
+        leaves_files: whether plans and names are left in the folder; not of a database that is half made.
 
     Attributes:
+        on_segment: called with how many of the segments that are to be read are in, and how many they are.
         unreadable: the segments that the last catch-up could not read, each with the reason.
     """
 
-    def __init__(self, connection: sqlite3.Connection, folder: StoreFolder, chunk_bytes: int = CHUNK_BYTES) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        folder: StoreFolder,
+        chunk_bytes: int = CHUNK_BYTES,
+        *,
+        leaves_files: bool = True,
+    ) -> None:
+        self.on_segment: Callable[[int, int], None] | None = None
         self.unreadable: list[str] = []
         self._connection = connection
         self._folder = folder
         self._chunk_bytes = chunk_bytes
-        self._catalog = Catalog(connection, folder)
+        self._catalog = Catalog(connection, folder, leaves_files=leaves_files)
         self._rows = EventRows(connection, self._catalog)
         self._headers = Headers()
         self._positions = Positions(connection)
@@ -75,17 +87,21 @@ class Ingest:
         """
         self._num_events = 0
         unread = self._segments.find()
-        for path, header in self._in_order(unread):
+        segments = self._in_order(unread)
+        for number, (path, header) in enumerate(segments, 1):
             self._take_segment(path, header, unread)
+            if self.on_segment is not None:
+                self.on_segment(number, len(segments))
         for path in unread.leftovers:
             self._archive(path)
         self._segments.note_read(unread)
         find_ended_runs(self._connection, self._folder, self._headers, unread.unclosed)
         self._catalog.files.write_missing()
+        self._catalog.names.write_missing()
         self.unreadable = unread.unreadable
         return self._num_events
 
-    def _in_order(self, unread: Unread) -> Iterable[tuple[Path, SegmentOpened]]:
+    def _in_order(self, unread: Unread) -> list[tuple[Path, SegmentOpened]]:
         """Segments run by run, the earlier run first, and in a run those of an earlier attempt and a lower rank first.
 
         What a resumed run recorded again must come after what it replaces, also when both are new here.
@@ -132,18 +148,22 @@ class Ingest:
 
     def _take_rest(self, path: Path, key: str, header: SegmentOpened) -> bool:
         """Take in what a segment holds after its position; `False` when that was moved by another process."""
-        start, damage = self._positions.find(key).position, None
+        start, damage, torn, is_end_damaged = self._positions.find(key).position, None, 0, False
         for chunk in read_chunks(path, start, self._chunk_bytes):
-            damage = chunk.damage
+            damage, torn = chunk.damage, chunk.torn
             if chunk.end > start:
+                is_end_damaged = chunk.events is None and any(line.event is None for line in chunk.lines[-1:])
                 if not self._take_chunk(chunk, key, header, start):
                     return False
                 start = chunk.end
         if damage:
             self._aside.archive(key, header.run, damage)
-        elif is_archived(path) and not (known := self._positions.find(key)).is_final:
-            with transaction(self._connection):  # its last line is damaged; nothing will follow it
-                self._positions.move(key, Position(known.position, known.sequence, "closed"))
+        elif is_archived(path) and (known := self._positions.find(key)).state == "open":
+            with transaction(self._connection):  # nothing will follow
+                if is_end_damaged:  # of the line that closed it
+                    self._positions.move(key, Position(known.position, known.sequence, "closed"))
+                else:  # it was compressed after its process was gone
+                    give_up(self._connection, self._folder, key, torn)
         return True
 
     def _take_chunk(self, chunk: Chunk, key: str, header: SegmentOpened, start: int) -> bool:
@@ -155,6 +175,8 @@ class Ingest:
         for is_careful in (False, True):
             try:
                 return self._take_whole(chunk, key, header, start, is_careful=is_careful)
+            except SchemaVersionError:
+                raise
             except Exception as error:
                 if is_about_database(error):
                     raise
@@ -182,28 +204,34 @@ class Ingest:
 
     def _take_lines(self, chunk: Chunk, source: Source, known: Position, *, is_careful: bool) -> tuple[Position, int]:
         """Where the segment stands after the lines of a chunk, and how many events they were."""
-        sequence, num_events, last_at = known.sequence, 0, 0
-        has_ended = is_closed = False
+        events, sequence = self._events(chunk, source, known.sequence)
+        take = self._take_carefully if is_careful else self._rows.take
+        for event in events:
+            take(event, source)
+        if events:
+            has_ended = any(isinstance(event, RunEnded) for event in events)
+            revive(self._connection, source, time_text(events[-1].at), has_ended=has_ended)
+        self._rows.flush()
+        is_closed = bool(events) and isinstance(events[-1], SegmentClosed)
+        return Position(chunk.end, sequence, "closed" if is_closed else "open"), len(events)
+
+    def _events(self, chunk: Chunk, source: Source, sequence: int) -> tuple[list[AnyEvent], int]:
+        """The events of a chunk and the number of the last; what is wrong with its lines is told."""
+        if chunk.events is not None and is_in_order(chunk.events, sequence + 1):
+            return chunk.events, sequence + len(chunk.events)
+        events: list[AnyEvent] = []
+        last_at = source.header.at
         for line in chunk.lines:
             if line.event is None:
                 self._aside.damaged_line(line, source)
                 sequence += 1
                 continue
-            event = self._aside.mend(line.event, source, sequence + 1, last_at or source.header.at)
+            event = self._aside.mend(line.event, source, sequence + 1, last_at)
             if event.seq > sequence + 1:
                 self._aside.gap(sequence + 1, event, source)
             sequence, last_at = event.seq, event.at
-            num_events += 1
-            has_ended = has_ended or isinstance(event, RunEnded)
-            is_closed = isinstance(event, SegmentClosed)
-            if is_careful:
-                self._take_carefully(event, source)
-            else:
-                self._rows.take(event, source)
-        if last_at:
-            revive(self._connection, source, time_text(last_at), has_ended=has_ended)
-        self._rows.flush()
-        return Position(chunk.end, sequence, "closed" if is_closed else "open"), num_events
+            events.append(event)
+        return events, sequence
 
     def _take_carefully(self, event: AnyEvent, source: Source) -> None:
         self._connection.execute("SAVEPOINT event")
@@ -232,6 +260,8 @@ class Ingest:
     def _notice_other_writers(self) -> None:
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version != self._data_version:
+            if (found := schema_version(self._connection)) != SCHEMA_VERSION:
+                raise SchemaVersionError(self._folder.path, found, SCHEMA_VERSION)
             self._rows.forget()
             self._data_version = version
 

@@ -56,8 +56,7 @@ def find_ended_runs(
         if watch.find_leftover(path):
             with transaction(connection):
                 found = watch.find_leftover(path)  # again, now that nobody else writes
-                if found is not None:
-                    _mark_gone(connection, folder, *found)
+                _mark_gone(connection, folder, found)
 
 
 def revive(connection: sqlite3.Connection, source: Source, heard_at: str | None, *, has_ended: bool) -> None:
@@ -76,6 +75,7 @@ class _Segment:
     state: str | None
     position: int
     heartbeat_at: str | None
+    is_latest: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,31 +104,34 @@ class _Watch:
         uid, dataflow_id, heartbeat_at = run
         segments = self._segments(run_id, uid)
         lost = tuple(segment for segment in segments if segment.state == "open")
+        is_unclosed = any(segment.state in {"open", "gone"} for segment in segments if segment.is_latest)
+        reason = CRASH_REASON if is_unclosed else UNENDED_REASON
         if lost:
-            return _End(CRASH_REASON, lost) if all(self._is_gone(segment) for segment in lost) else None
+            return _End(reason, lost) if all(self._is_gone(segment) for segment in lost) else None
         is_whole = dataflow_id is not None and all(segment.state is not None for segment in segments)
         if is_whole or self._is_stale(heartbeat_at, None):  # else the process that can end it may still be heard
-            return _End(UNENDED_REASON, ())
+            return _End(reason, ())
         return None
 
-    def find_leftover(self, path: Path) -> tuple[int, tuple[_Segment, ...]] | None:
-        """An unclosed segment whose process is gone and on which no running run depends, and the run's key."""
+    def find_leftover(self, path: Path) -> tuple[_Segment, ...]:
+        """An unclosed segment whose process is gone and on which no running run depends, as the only one."""
         run, process = path.parent.name, path.name.removesuffix(SEGMENT_SUFFIX)
         row = self._connection.execute(
-            "SELECT r.run_id, j.state, j.position, p.heartbeat_at FROM run AS r JOIN process AS p USING (run_id)"
+            "SELECT j.state, j.position, p.heartbeat_at FROM run AS r JOIN process AS p USING (run_id)"
             " JOIN journal_position AS j ON j.segment = ? WHERE r.uid = ? AND p.name = ? AND j.state = 'open'"
             " AND (r.status <> 'running' OR p.forked_from IS NOT NULL)",
             (f"{run}/{process}", run, process),
         ).fetchone()
         if row is None:
-            return None
-        segment = _Segment(run, process, *row[1:])
-        return (row[0], (segment,)) if self._is_gone(segment) else None
+            return ()
+        segment = _Segment(run, process, *row)
+        return (segment,) if self._is_gone(segment) else ()
 
     def _segments(self, run_id: int, uid: str) -> list[_Segment]:
         """Those whose end means that of the run: of forked children only where no other is known."""
         rows = self._connection.execute(
-            "SELECT p.forked_from, p.name, j.state, COALESCE(j.position, 0), p.heartbeat_at FROM process AS p"
+            "SELECT p.forked_from, p.name, j.state, COALESCE(j.position, 0), p.heartbeat_at, p.attempt ="
+            " (SELECT MAX(l.attempt) FROM process AS l WHERE l.run_id = p.run_id AND l.rank = p.rank) FROM process AS p"
             " LEFT JOIN journal_position AS j ON j.segment = ? || '/' || p.name WHERE p.run_id = ?",
             (uid, run_id),
         ).fetchall()
@@ -176,26 +179,40 @@ class _Watch:
 def _mark_crashed(connection: sqlite3.Connection, folder: StoreFolder, watch: _Watch, run_id: int) -> None:
     with transaction(connection):
         end = watch.find_end(run_id)  # again, now that nobody else writes
-        if end is not None and _mark_gone(connection, folder, run_id, end.lost):
+        if end is not None and _mark_gone(connection, folder, end.lost):
             crash_run(connection, run_id, end.reason)
 
 
-def _mark_gone(connection: sqlite3.Connection, folder: StoreFolder, run_id: int, lost: tuple[_Segment, ...]) -> bool:
+def _mark_gone(connection: sqlite3.Connection, folder: StoreFolder, lost: tuple[_Segment, ...]) -> bool:
     """Give up waiting for the rest of segments, and tell what is torn; `False` where more was written meanwhile."""
     rests = [_rest(folder, segment) for segment in lost]
     if any(chunk.lines for rest in rests for chunk in rest):
         return False  # it wrote until it died; the next catch-up takes that in first
     for segment, rest in zip(lost, rests, strict=True):
-        if rest and (torn := rest[-1].torn):
-            detail = f"the last {torn} bytes of segment {segment.process} are half an event"
-            connection.execute(
-                "INSERT INTO problem (run_id, kind, detail, recorded_at) VALUES (?, 'torn_event', ?, ?)",
-                (run_id, detail, segment.heartbeat_at),
-            )
-        connection.execute(
-            "UPDATE journal_position SET state = 'gone' WHERE segment = ?", (f"{segment.run}/{segment.process}",)
-        )
+        give_up(connection, folder, f"{segment.run}/{segment.process}", rest[-1].torn if rest else 0)
     return True
+
+
+def give_up(connection: sqlite3.Connection, folder: StoreFolder, key: str, torn: int) -> None:
+    """Note that nothing more will come of a segment whose process ended without a word, within a transaction.
+
+    Args:
+        connection: of the database.
+        folder: of the store.
+        key: of the segment.
+        torn: bytes at its end that are half an event.
+    """
+    run, _, process = key.partition("/")
+    connection.execute("UPDATE journal_position SET state = 'gone' WHERE segment = ?", (key,))
+    told = {"torn_event": f"the last {torn} bytes of segment {process} are half an event"} if torn else {}
+    if unwritten := folder.find_unwritten(run, process):
+        told["lost"] = f"{unwritten} events could not be written until segment {process} was closed"
+    for kind, detail in told.items():
+        connection.execute(
+            "INSERT INTO problem (run_id, kind, detail, recorded_at) SELECT r.run_id, ?, ?, p.heartbeat_at"
+            " FROM process AS p JOIN run AS r ON r.run_id = p.run_id WHERE r.uid = ? AND p.name = ?",
+            (kind, detail, run, process),
+        )
 
 
 def _rest(folder: StoreFolder, segment: _Segment) -> list[Chunk]:

@@ -2,6 +2,10 @@
 
 Each step is one function and runs in the transaction that also notes its version, so a process killed in between
 leaves the database as it was. The database is a cache: one of an unknown version is refused, never guessed at.
+
+To add a step: change `schema.TABLES` and raise `SCHEMA_VERSION`; write a function here that does the same to a
+database of the version before, notes the new version last, and enter it in `_STEPS`; keep a store that the program of
+the version before made as `tests/store/version_<n>.tar.gz`, and name it in `test_migrations`, which does the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from dnnprov.model.names import table_name
 from dnnprov.store.catalog import Catalog
 from dnnprov.store.late_plan import complete_plan
 from dnnprov.store.schema import (
+    DROPOUT_INDEX,
     PLAN_TABLES,
     PREDEFINED_SETS,
     SCHEMA_VERSION,
@@ -22,11 +27,13 @@ from dnnprov.store.schema import (
     quoted,
 )
 from dnnprov.store.transaction import transaction
-from dnnprov.store.views import ACCURACY_VIEW, METRIC_VIEW, accuracy_metrics
+from dnnprov.store.views import ACCURACY_VIEW, METRIC_VIEW, NOTE_ACCURACY, accuracy_metrics
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from dnnprov.journal.folder import StoreFolder
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -38,12 +45,13 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def migrate(connection: sqlite3.Connection, place: str) -> None:
+def migrate(connection: sqlite3.Connection, place: str, folder: StoreFolder | None = None) -> None:
     """Make or upgrade the schema.
 
     Args:
         connection: in autocommit mode.
         place: of the store, for the message.
+        folder: of the store, from which a new database takes the names that were given out before.
 
     Raises:
         SchemaVersionError: the database is of another version than this program knows a way from.
@@ -57,21 +65,27 @@ def migrate(connection: sqlite3.Connection, place: str) -> None:
             if found == SCHEMA_VERSION:
                 return
             step = _STEPS.get(found)
-            if step is None:
+            if found == 0:
+                _create(connection, folder)
+            elif step is None:
                 raise SchemaVersionError(place, found, SCHEMA_VERSION)
-            step(connection)
+            else:
+                step(connection)
             found = schema_version(connection)
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: sqlite3.Connection, folder: StoreFolder | None) -> None:
     _execute_all(connection, TABLES)
     connection.execute(METRIC_VIEW)
     connection.execute(ACCURACY_VIEW)
     connection.executemany("INSERT INTO accuracy_metric VALUES (?, ?, ?, ?)", accuracy_metrics())
-    catalog = Catalog(connection)
+    catalog = Catalog(connection, folder, leaves_files=False)
+    for given in catalog.names.sets():
+        catalog.data_set(given.tag)
     for predefined in PREDEFINED_SETS:
         catalog.data_set(predefined.tag)
-    catalog.refresh_overview()
+    catalog.make_tables()
+    connection.execute(DROPOUT_INDEX)
     connection.execute("INSERT INTO schema_version (version, archive_read) VALUES (?, 0)", (SCHEMA_VERSION,))
 
 
@@ -97,6 +111,10 @@ def _name_tasks_and_order_versions(connection: sqlite3.Connection) -> None:
         connection.execute(data_set_table(table, key)[1])
     connection.execute("DELETE FROM dataflow_version")
     connection.execute("UPDATE run SET dataflow_version_id = NULL")
+    connection.execute(  # which was that of the run taken in first
+        "UPDATE dataflow SET recorded_at = (SELECT MIN(r.started_at) FROM run AS r"
+        " WHERE r.dataflow_id = dataflow.dataflow_id)"
+    )
     catalog = Catalog(connection)
     runs = "SELECT run_id, dataflow_id FROM run WHERE dataflow_id IS NOT NULL"
     for run_id, dataflow_id in connection.execute(runs).fetchall():
@@ -105,10 +123,46 @@ def _name_tasks_and_order_versions(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE schema_version SET version = 2")
 
 
-def _make_room(connection: sqlite3.Connection, names: set[str]) -> None:
+_NEW_INDEXES = {
+    "run_by_accuracy": "run (dataflow_id, accuracy_kind, accuracy)",
+    "run_by_start": "run (started_at)",
+    "run_metric_by_divergence": "run_metric (run_id) WHERE num_non_finite > 0",
+    "process_by_run": "process (run_id, rank, attempt)",
+    "task_by_run": "task (run_id, tag, rank, transformation_id)",
+}
+"""Of version 3."""
+
+
+def _note_accuracies(connection: sqlite3.Connection) -> None:
+    """From version 2 to 3: the accuracy that a run is compared by stands with the run, and times of series are short.
+
+    The times of series that are there stay as they are, from a beginning in 1970.
+    """
+    _make_room(connection, _NEW_INDEXES.keys())
+    connection.execute("DROP VIEW metric")
+    connection.execute("DROP VIEW run_overview")
+    for column in (
+        "run ADD COLUMN accuracy REAL",
+        "run ADD COLUMN accuracy_source TEXT",
+        "run ADD COLUMN accuracy_kind INTEGER",
+        "metric_series ADD COLUMN began_ms INTEGER NOT NULL DEFAULT 0",
+        "metric_value RENAME COLUMN recorded_ms TO elapsed_ms",
+    ):
+        connection.execute(f"ALTER TABLE {column}")
+    connection.execute(NOTE_ACCURACY)
+    connection.execute("DROP INDEX task_by_run")
+    for name, columns in _NEW_INDEXES.items():
+        connection.execute(f"CREATE INDEX {name} ON {columns}")
+    connection.execute(DROPOUT_INDEX)
+    connection.execute(METRIC_VIEW)
+    Catalog(connection).refresh_overview()
+    connection.execute("UPDATE schema_version SET version = 3")
+
+
+def _make_room(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Give data sets other tables whose names are ours now."""
     known = dict(connection.execute("SELECT table_name, data_set_id FROM data_set").fetchall())
-    for name in names & known.keys():
+    for name in known.keys() & set(names):
         other = table_name(name, own_names(), set(known))
         connection.execute(f"ALTER TABLE {quoted(name)} RENAME TO {quoted(other)}")
         connection.execute("UPDATE data_set SET table_name = ? WHERE data_set_id = ?", (other, known[name]))
@@ -121,5 +175,8 @@ def _execute_all(connection: sqlite3.Connection, script: str) -> None:
             connection.execute(statement)
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {0: _create, 1: _name_tasks_and_order_versions}
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _name_tasks_and_order_versions,
+    2: _note_accuracies,
+}
 """Version found -> the step that leads on from it."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dnnprov.store.catalog import Attribute, Catalog, DataSet
     from dnnprov.store.elements import Elements, Origin
 
+_ATTEMPT = "attempt of the process"  # no attribute has a column of such a name
+
 _NO_VALUE = (None, None, None)
 
 
@@ -49,7 +51,7 @@ class Parameters:
         data_set = self._catalog.data_set("iTrainingModel")
         table = quoted(data_set.table)
         cursor = self._connection.execute(
-            f"SELECT p.*, a.attempt AS attempt FROM {table} AS p JOIN process AS a ON a.process_id = p.process_id"
+            f'SELECT p.*, a.attempt AS "{_ATTEMPT}" FROM {table} AS p JOIN process AS a ON a.process_id = p.process_id'
             f" WHERE p.element_id = {first_parameters('?')}",
             (origin.run_id,),
         )
@@ -66,7 +68,7 @@ class Parameters:
         columns["task_id"] = row["task_id"] if row["task_id"] is not None else origin.task_id
         names = {**known.non_finite, **placement.non_finite}
         columns["non_finite"] = json.dumps(names) if names else None
-        if origin.attempt < row["attempt"]:  # it was taken in later, and is what the run began with
+        if origin.attempt < row[_ATTEMPT]:  # it was taken in later, and is what the run began with
             columns |= {
                 "process_id": origin.process_id,
                 "sequence": origin.sequence,
@@ -103,4 +105,4 @@ def _value_in(data_set: DataSet, attribute: Attribute, placement: Placement) -> 
         place and (placement.columns.get(place.column) if place.column else placement.beyond.get(place.attribute_id))
         for place in places
     ]
-    return (*values, placement.non_finite.get(attribute.column or attribute.name))
+    return (*values, placement.non_finite.get(attribute.key))

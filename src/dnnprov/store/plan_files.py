@@ -51,6 +51,19 @@ class PlanFiles:
         except OSError:  # no answer needs it; tried again with the next catch-up
             self._unwritten.add(dataflow_id)
 
+    def write_all(self) -> None:
+        """Write every plan, and remove those of dataflows that are not in the database."""
+        if self._folder is None:
+            return
+        rows = self._connection.execute("SELECT dataflow_id, tag FROM dataflow").fetchall()
+        known = {self._folder.plan(tag) for _, tag in rows}
+        with contextlib.suppress(OSError):
+            for path in self._folder.dataflows.glob("*.json"):
+                if path not in known:
+                    path.unlink()
+        self._unwritten.update(dataflow_id for dataflow_id, _ in rows)
+        self.write_missing()
+
     def write_missing(self) -> None:
         """Write the plans that no file has: those of an older database, and files that were deleted."""
         if self._folder is None:

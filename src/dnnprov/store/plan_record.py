@@ -13,6 +13,7 @@ import msgspec
 from dnnprov.model.events import TransformationDeclared
 from dnnprov.store.places import PLACE_COLUMNS, PLACE_JOINS, Place
 from dnnprov.store.plan_growth import Bringer, Fact, Growth, facts_of
+from dnnprov.store.program_names import declared_names, name_programs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -82,6 +83,7 @@ class PlanRecord:
             self.changed.add(one)
             self.moved.add(one)
         self._show_again(posted)
+        name_programs(self._connection, [path for row in posted for path in declared_names(_decoder.decode(row[1]))])
 
     def withdraw(self, dataflow_id: int, run_id: int) -> None:
         """A run turned out to be one of another dataflow: forget what it shows, except by plans that it posted."""
@@ -96,6 +98,29 @@ class PlanRecord:
         )
         # What it was the first to show, only a run can have shown later whose start is not known either.
         self._show_again(self._find_posts("r.started_at IS NULL AND e.dataflow_id", dataflow_id))
+
+    def drop_runs(self, run_ids: list[int]) -> tuple[set[int], set[int]]:
+        """Forget what runs posted and showed, which are to be removed.
+
+        Returns:
+            The dataflows that any of this was of; and those of them that lack facts now, which others may show.
+        """
+        self.forget()
+        marks = ", ".join("?" * len(run_ids))
+        theirs = f"process_id IN (SELECT p.process_id FROM process AS p WHERE p.run_id IN ({marks}))"
+        found = []
+        for table in ("plan_declaration", "plan_fact"):
+            rows = self._connection.execute(f"SELECT DISTINCT dataflow_id FROM {table} WHERE {theirs}", run_ids)
+            found.append({key for (key,) in rows})
+            self._connection.execute(f"DELETE FROM {table} WHERE {theirs}", run_ids)
+        self._connection.execute(
+            "DELETE FROM posted_plan WHERE posted_plan_id NOT IN (SELECT e.posted_plan_id FROM plan_declaration AS e)"
+        )
+        for dataflow_id in found[1]:
+            self._show_again(self._find_posts("e.dataflow_id", dataflow_id))
+        self.changed |= found[0] | found[1]
+        self.moved |= found[0] | found[1]
+        return found[0] | found[1], found[1]
 
     def _find_posts(self, condition: str, key: int) -> list[tuple[Any, ...]]:
         """Dataflow, content and place of plans that were posted."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dnnprov.model.training import TRAINING_TAGS
 from dnnprov.store.plan_growth import Fact
+from dnnprov.store.program_names import name_programs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -109,11 +110,10 @@ class PlanRows:
 
     def declare_program(self, program: ProgramDeclared) -> None:
         """Make the row of a program that executes a transformation."""
-        self._connection.execute(
-            "INSERT INTO program (path, name) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET name ="
-            " COALESCE(NULLIF(excluded.name, ''), name)",
-            (program.path, program.name),
-        )
+        self._connection.execute("INSERT INTO program (path) VALUES (?) ON CONFLICT DO NOTHING", (program.path,))
+        sql = "SELECT 1 FROM program WHERE path = ? AND name IS NOT ?"
+        if program.name and self._connection.execute(sql, (program.path, program.name)).fetchone():
+            name_programs(self._connection, [program.path])
 
     def remove_unknown(self, dataflow_id: int) -> None:
         """Remove what nothing that was recorded shows any more."""

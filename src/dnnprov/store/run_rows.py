@@ -25,17 +25,24 @@ class RunRows:
         connection: that rows are written through.
         catalog: of names.
         problem: called with (run_id, kind, detail, recorded_at) for what does not fit.
+        settle: called before elements are looked at, some of which may not be written yet.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, catalog: Catalog, problem: Callable[[int, str, str, str | None], None]
+        self,
+        connection: sqlite3.Connection,
+        catalog: Catalog,
+        problem: Callable[[int, str, str, str | None], None],
+        settle: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._catalog = catalog
         self._problem = problem
+        self._settle = settle
 
     def start(self, event: events.RunStarted, source: Source) -> None:
         """A run began."""
+        self._settle()
         left = None
         if source.dataflow_id is not None and source.dataflow != event.dataflow:  # it was resumed as another's
             left = source.dataflow_id
@@ -61,6 +68,7 @@ class RunRows:
 
     def resume(self, event: events.RunResumed, source: Source) -> None:
         """A later process went on with the run; its dataflow stays the one it was started with."""
+        self._settle()
         if source.dataflow_id is None:
             self._set_dataflow(source, event.dataflow)
         elif source.dataflow != event.dataflow:
@@ -125,6 +133,11 @@ class RunRows:
         self._connection.execute(
             "UPDATE run SET dataflow_id = ?, dataflow_version_id = ? WHERE run_id = ?",
             (source.dataflow_id, followed, source.run_id),
+        )
+        self._connection.execute(  # what another process of the run told before this was known
+            "UPDATE problem SET detail = ?2 || substr(detail, length(?3) + 1) WHERE run_id = ?1"
+            " AND substr(detail, 1, length(?3)) = ?3",
+            (source.run_id, f"dataflow {tag!r}, ", "dataflow '', "),
         )
         complete_plan(self._connection, self._catalog, source.run_id, source.dataflow_id)
 

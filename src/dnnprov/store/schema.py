@@ -1,4 +1,4 @@
-"""Schema version 2 of the provenance database: plain tables that a person enjoys querying.
+"""Schema version 3 of the provenance database: plain tables that a person enjoys querying.
 
 p-prov (the plan): dataflow, dataflow_version, data_transformation, data_set, attribute, data_dependency, program.
 r-prov (what happened): run, task, task_dependency, file, agent, environment, one table a data set, and metric.
@@ -11,9 +11,14 @@ same after a rebuild, while the integer keys may differ.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dnnprov.model.training import SETS
 
-SCHEMA_VERSION = 2
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SCHEMA_VERSION = 3
 
 PLAN_TABLES = """
 CREATE TABLE plan_fact (                   -- what versions follow from, each with the earliest event that shows it
@@ -86,7 +91,7 @@ CREATE TABLE attribute (
     data_set_id INTEGER NOT NULL,
     name TEXT NOT NULL,                    -- as the user wrote it
     column_name TEXT NOT NULL,             -- where its values are
-    type TEXT NOT NULL,                    -- integer | number | text | boolean
+    type TEXT NOT NULL,                    -- integer | number | text | boolean | unknown
     overflow_of INTEGER                    -- the attribute of this name whose values did not fit their column
 );
 CREATE UNIQUE INDEX attribute_by_name ON attribute (data_set_id, name, COALESCE(overflow_of, 0));
@@ -118,10 +123,15 @@ CREATE TABLE run (
     exit_reason TEXT,
     program_id INTEGER,
     dataflow_version_id INTEGER,           -- the plan that it followed
-    last_epoch INTEGER                     -- highest epoch recorded so far
+    last_epoch INTEGER,                    -- highest epoch recorded so far
+    accuracy REAL,                         -- that it is compared by, kept up to what run_accuracy says
+    accuracy_source TEXT,                  -- test | validation | training
+    accuracy_kind INTEGER                  -- 0 test, 1 epochs and 2 batches of validation, 3 and 4 of training
 );
 CREATE INDEX run_by_dataflow ON run (dataflow_id, started_at);
 CREATE INDEX run_by_name ON run (name);
+CREATE INDEX run_by_accuracy ON run (dataflow_id, accuracy_kind, accuracy);
+CREATE INDEX run_by_start ON run (started_at);
 CREATE TABLE run_tag (
     run_id INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -142,6 +152,7 @@ CREATE TABLE process (
     heartbeat_at TEXT,                     -- when it was last heard
     UNIQUE (run_id, name)
 );
+CREATE INDEX process_by_run ON process (run_id, rank, attempt);
 CREATE TABLE task (
     task_id INTEGER PRIMARY KEY,
     run_id INTEGER NOT NULL,
@@ -158,7 +169,7 @@ CREATE TABLE task (
     details TEXT,                          -- JSON: sub_id, workspace, resource, output, error
     UNIQUE (process_id, sequence)
 );
-CREATE INDEX task_by_run ON task (run_id);
+CREATE INDEX task_by_run ON task (run_id, tag, rank, transformation_id);
 CREATE TABLE task_dependency (
     task_id INTEGER NOT NULL,
     depends_on_task_id INTEGER NOT NULL,
@@ -213,6 +224,7 @@ CREATE TABLE metric_series (
     run_id INTEGER NOT NULL,
     name TEXT NOT NULL,
     rank INTEGER NOT NULL,
+    began_ms INTEGER NOT NULL DEFAULT 0,   -- milliseconds since 1970
     UNIQUE (run_id, name, rank)
 );
 CREATE TABLE metric_value (
@@ -223,7 +235,7 @@ CREATE TABLE metric_value (
     epoch INTEGER,
     value,                                 -- as it came: integers stay integers
     non_finite TEXT,
-    recorded_ms INTEGER,                   -- milliseconds since 1970
+    elapsed_ms INTEGER,                    -- milliseconds since the series began, which take less room
     superseded INTEGER NOT NULL DEFAULT 0, -- 1 where a later attempt recorded the step again
     PRIMARY KEY (series_id, step, attempt, repetition)
 ) WITHOUT ROWID;
@@ -243,6 +255,7 @@ CREATE TABLE run_metric (
     num_non_finite INTEGER NOT NULL,
     PRIMARY KEY (run_id, level, name)
 ) WITHOUT ROWID;
+CREATE INDEX run_metric_by_divergence ON run_metric (run_id) WHERE num_non_finite > 0;
 CREATE TABLE accuracy_metric (
     level TEXT NOT NULL,                   -- where values of run_metric count as accuracy,
     name TEXT NOT NULL,
@@ -293,7 +306,7 @@ OWN_COLUMNS = {
 MAX_ATTRIBUTE_COLUMNS = 400
 """Attributes of one set that become columns; further ones go to `element_value`."""
 
-COLUMN_TYPES = {"integer": "INTEGER", "number": "REAL", "text": "TEXT", "boolean": "INTEGER"}
+COLUMN_TYPES = {"integer": "INTEGER", "number": "REAL", "text": "TEXT", "boolean": "INTEGER", "unknown": ""}
 """As declared to SQLite, where the type of a column is advice: one of INTEGER keeps a fraction that comes as it is."""
 
 OVERVIEW_COLUMNS = (
@@ -326,13 +339,28 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def data_set_table(table: str, data_set_id: int) -> list[str]:
-    """The statements that make the table of a data set, without attributes."""
-    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in OWN_COLUMNS.items())
+def non_finite_key(column: str | None, attribute_id: int) -> str:
+    """What stands for an attribute in the column `non_finite`; with a space, where no column can be called so."""
+    return column or f"attribute {attribute_id}"
+
+
+def data_set_table(table: str, data_set_id: int, attributes: Iterable[str] = ()) -> list[str]:
+    """The statements that make the table of a data set.
+
+    Args:
+        table: its name.
+        data_set_id: its key.
+        attributes: columns of attributes, each with its type.
+    """
+    columns = ", ".join([*(f"{quoted(name)} {kind}" for name, kind in OWN_COLUMNS.items()), *attributes])
     return [
         f"CREATE TABLE {quoted(table)} ({columns})",
         f'CREATE INDEX "data set {data_set_id} by run" ON {quoted(table)} (run_id, task_id, relation)',
     ]
 
+
+DROPOUT_INDEX = """
+CREATE INDEX "layers with dropout" ON ilayers (run_id, rate, value) WHERE LOWER(type) = 'dropout'"""
+"""Of many layers a model has few of these, and they are asked for in all runs at once."""
 
 PREDEFINED_SETS = tuple(SETS.values())

@@ -17,6 +17,7 @@ from dnnprov.store.transaction import transaction
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from dnnprov.journal.reader import Chunk, Line
     from dnnprov.model.events import AnyEvent
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 _MAX_SEQUENCE = 2**62
 """No segment has so many events, and columns hold the number."""
+
+
+def is_in_order(events: Sequence[AnyEvent], first: int) -> bool:
+    """Whether events have the numbers from `first` on, and times that a calendar has: nothing is to be told of them."""
+    if [event.seq for event in events] != list(range(first, first + len(events))):
+        return False
+    times = [event.at for event in events]
+    return not times or (is_time(min(times)) and is_time(max(times)))
 
 
 class SetAside:

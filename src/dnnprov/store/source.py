@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dnnprov.store.endings import state_of_new_task
@@ -65,10 +66,16 @@ class Source:
 
 def time_text(microseconds: int) -> str | None:
     """ISO 8601 UTC with Z, of microseconds since 1970; `None` for a time that no calendar has."""
+    seconds, rest = divmod(microseconds, 1_000_000)
     try:
-        return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="microseconds")[:26] + "Z"
+        return f"{_second_text(seconds)}.{rest:06d}Z"
     except (ValueError, OverflowError, OSError):
         return None
+
+
+@lru_cache(maxsize=1024)
+def _second_text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) -> Source:

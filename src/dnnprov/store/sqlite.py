@@ -20,6 +20,7 @@ from dnnprov.errors import (
     StoreNotFoundError,
     StoreUnavailableError,
 )
+from dnnprov.journal.database_place import say_once
 from dnnprov.journal.folder import is_database_url, store_folder, store_place
 from dnnprov.store.database_errors import is_about_database, is_damaged, unavailable
 from dnnprov.store.database_file import DatabaseFile
@@ -95,6 +96,11 @@ class SqliteStore:
         self._ingest: Ingest | None = None
         self._open()
 
+    @property
+    def unreadable(self) -> list[str]:
+        """The journals that the last catch-up could not read, each with the reason."""
+        return self._ingest.unreadable if self._ingest else []
+
     def catch_up(self) -> str | None:
         """Take in what the journals have; a one-line note where that was not possible."""
         try:
@@ -103,10 +109,9 @@ class SqliteStore:
             if error.__cause__ is not None and is_damaged(error.__cause__):
                 raise
             return self._as_of(str(error.__cause__ or self._file.why_read_only or error))
-        unreadable: list[str] = self._ingest.unreadable if self._ingest else []
-        if not unreadable:
-            return None
-        return f"answers lack what cannot be read, the first of {len(unreadable)}: {unreadable[0]}"
+        if not self.unreadable:
+            return say_once(self.folder.database_place, self.folder.path)
+        return f"answers lack what cannot be read, the first of {len(self.unreadable)}: {self.unreadable[0]}"
 
     def ingest(self) -> int:
         """Take in what the journals have; the number of new events.
@@ -198,7 +203,13 @@ class SqliteStore:
         self._ingest = None
 
     def _open(self) -> None:
-        self._file = DatabaseFile(self.folder.database, self.place)
+        place = self.folder.database_place
+        if place.is_unusable:
+            raise StoreUnavailableError(
+                f"{place.why_unsafe}, and no folder for caches is better; what is recorded is safe in the journals: "
+                "name a folder on a local disk with DNNPROV_CACHE to ask"
+            )
+        self._file = DatabaseFile(self.folder.database, self.place, self.folder)
         writer = self._file.writer
         self._ingest = Ingest(writer, self.folder, self._chunk_bytes) if writer else None
 

@@ -12,6 +12,7 @@ from dnnprov.store.source import find_place, find_task, time_text
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
     from dnnprov.model import events
     from dnnprov.store.catalog import Catalog
@@ -24,11 +25,13 @@ class TaskRows:
     Args:
         connection: that rows are written through.
         catalog: of names.
+        settle: called before elements are looked at, some of which may not be written yet.
     """
 
-    def __init__(self, connection: sqlite3.Connection, catalog: Catalog) -> None:
+    def __init__(self, connection: sqlite3.Connection, catalog: Catalog, settle: Callable[[], None]) -> None:
         self._connection = connection
         self._catalog = catalog
+        self._settle = settle
 
     def begin(self, event: events.TaskBegan, source: Source) -> None:
         """A task began, after others."""
@@ -89,7 +92,13 @@ class TaskRows:
                 referred[0],
             ),
         )
+        if not source.is_latest:  # the state of a later attempt, which referred to it, is not its own
+            self._connection.execute(
+                "UPDATE task SET status = ?, ended_at = ?, exit_reason = ? WHERE task_id = ?",
+                (*state_of_new_task(self._connection, source), referred[0]),
+            )
         if source.dataflow_id is not None:
+            self._settle()
             complete_plan(self._connection, self._catalog, source.run_id, source.dataflow_id)
         return int(referred[0])
 

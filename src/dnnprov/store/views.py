@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dnnprov.model.training import ACCURACY_NAMES
 from dnnprov.store.schema import OVERVIEW_COLUMNS, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 METRIC_VIEW = """
 CREATE VIEW metric AS
 SELECT s.run_id AS run_id, s.name AS name, v.step AS step, v.epoch AS epoch, v.value AS value,
        v.non_finite AS non_finite, s.rank AS rank,
-       strftime('%Y-%m-%dT%H:%M:%fZ', v.recorded_ms / 1000.0, 'unixepoch') AS recorded_at
+       strftime('%Y-%m-%dT%H:%M:%fZ', (s.began_ms + v.elapsed_ms) / 1000.0, 'unixepoch') AS recorded_at
 FROM metric_series AS s JOIN metric_value AS v ON v.series_id = s.series_id
 WHERE v.superseded = 0
 """
@@ -21,6 +26,13 @@ SELECT m.run_id AS run_id, a.source AS source, a.preference AS preference,
 FROM accuracy_metric AS a JOIN run_metric AS m ON m.level = a.level AND m.name = a.name
 WHERE m.last_finite IS NOT NULL
 """
+
+NOTE_ACCURACY = f"""
+UPDATE run SET (accuracy, accuracy_source, accuracy_kind) = (
+    SELECT a.accuracy, a.source, a.preference / {len(ACCURACY_NAMES)} FROM run_accuracy AS a
+    WHERE a.run_id = run.run_id ORDER BY a.preference LIMIT 1)
+"""
+"""Keeps the columns of `run` that runs are compared by."""
 
 
 def accuracy_metrics() -> list[tuple[str, str, str, int]]:
@@ -51,27 +63,31 @@ def first_parameters(run: str) -> str:
      WHERE q.run_id = {run} ORDER BY s.attempt, q.element_id LIMIT 1)"""
 
 
-def overview_view(parameters: list[str]) -> str:
-    """`run_overview` for the columns that `itrainingmodel` has now."""
-    taken = set(OVERVIEW_COLUMNS)
-    shown = []
-    for column in parameters:
-        name = column
+def hyperparameter_names(parameters: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+    """Name of a hyperparameter -> what it is called beside other columns, of which one may have its name."""
+    taken, names = set(others), {}
+    for parameter in parameters:
+        name = parameter
         while name in taken:
             name = f"hyperparameter_{name}"
         taken.add(name)
-        shown.append(f"p.{quoted(column)} AS {quoted(name)}")
+        names[parameter] = name
+    return names
+
+
+def overview_view(parameters: list[str]) -> str:
+    """`run_overview` for the columns that `itrainingmodel` has now."""
+    names = hyperparameter_names(parameters, OVERVIEW_COLUMNS)
+    shown = [f"p.{quoted(column)} AS {quoted(name)}" for column, name in names.items()]
     return f"""
 CREATE VIEW run_overview AS
 SELECT r.run_id AS run_id, r.uid AS uid, d.tag AS dataflow, r.name AS name, r.status AS status,
        r.started_at AS started_at,
-       round((julianday(COALESCE(r.ended_at, r.heartbeat_at)) - julianday(r.started_at)) * 86400.0, 3)
+       round(max(0.0, julianday(COALESCE(r.ended_at, r.heartbeat_at)) - julianday(r.started_at)) * 86400.0, 3)
            AS duration_seconds,
        r.last_epoch AS last_epoch,
        {"".join(part + ", " for part in shown)}
-       (SELECT a.accuracy FROM run_accuracy AS a WHERE a.run_id = r.run_id ORDER BY a.preference LIMIT 1) AS accuracy,
-       (SELECT a.source FROM run_accuracy AS a WHERE a.run_id = r.run_id ORDER BY a.preference LIMIT 1)
-           AS accuracy_source,
+       r.accuracy AS accuracy, r.accuracy_source AS accuracy_source,
        (SELECT m.last FROM run_metric AS m WHERE m.run_id = r.run_id AND m.name = 'loss' AND m.level <> 'test'
         ORDER BY m.level DESC LIMIT 1) AS loss,
        EXISTS (SELECT 1 FROM run_metric AS n WHERE n.run_id = r.run_id AND n.num_non_finite > 0) AS diverged

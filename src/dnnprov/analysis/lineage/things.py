@@ -18,7 +18,7 @@ from dnnprov.analysis.questions.sql_text import storable_text
 from dnnprov.analysis.selection import select_run
 from dnnprov.errors import NotFoundError, RunNotFoundError, UsageError
 from dnnprov.model.identifiers import BASE, recorded_name
-from dnnprov.store.schema import quoted
+from dnnprov.store.schema import non_finite_key, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -245,12 +245,13 @@ def _rows_with(store: Store, run_id: int, table: str, attribute: str, value: str
                 f" AND v.element_id = e.element_id AND v.attribute_id = {attribute_id})"
             )
         )
+        key = non_finite_key(column, attribute_id)
         sql = (
             f"SELECT e.process_id, e.sequence, e.row_number, {held}, e.non_finite FROM {quoted(table)} AS e"
             " WHERE e.run_id = ?"
         )
         for *row, found, special in store.read(sql, (run_id,))[1]:
-            if _is_value(found, value) or (special and f'"{column or attribute}": "{value}"' in special):
+            if _is_value(found, value) or (special and f'"{key}": "{value}"' in special):
                 rows.add(tuple(row))
     return rows
 

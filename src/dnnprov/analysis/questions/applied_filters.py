@@ -33,7 +33,7 @@ def applied_filters(schema: RecordedSchema, runs: str) -> str:
     tags = ", ".join(f"'{tag}'" for tag in sorted(TRAINING_TAGS))
     return f"""
 training_task AS (
-    SELECT t.run_id, t.task_id, t.rank, MIN(t.rank) OVER (PARTITION BY t.run_id) AS lowest_rank
+    SELECT t.run_id, t.task_id, t.rank
     FROM {runs} AS c
     CROSS JOIN task AS t
     WHERE t.run_id = c.run_id AND (LOWER(t.tag) IN ({tags})
@@ -47,7 +47,8 @@ training_task AS (
 ancestor (run_id, task_id, distance) AS (
     SELECT c.run_id, d.depends_on_task_id, 1
     FROM training_task AS c JOIN task_dependency AS d ON d.task_id = c.task_id
-    WHERE c.rank = c.lowest_rank
+    WHERE NOT EXISTS (SELECT 1 FROM process AS l CROSS JOIN training_task AS w
+                      WHERE l.run_id = c.run_id AND l.rank < c.rank AND w.run_id = l.run_id AND w.rank = l.rank)
     UNION
     SELECT a.run_id, d.depends_on_task_id, a.distance + 1
     FROM ancestor AS a JOIN task_dependency AS d ON d.task_id = a.task_id
@@ -61,25 +62,25 @@ lineage AS (
 applied AS ({_generated_names(schema)}
 ),
 numbered AS (
-    SELECT f.run_id, f.filter_name, f.distance, p.rank, p.attempt, p.name AS process, f.sequence, f.row_number,
-           MAX(p.attempt) OVER (PARTITION BY f.run_id, f.filter_name) AS last_attempt
+    SELECT f.run_id, f.filter_name, f.distance, p.rank, p.attempt, p.name AS process, f.sequence, f.row_number
     FROM applied AS f JOIN process AS p ON p.process_id = f.process_id
     WHERE LOWER(TRIM(f.filter_name)) NOT IN ('', '{NO_FILTER}')
+      AND NOT EXISTS (SELECT 1 FROM process AS l CROSS JOIN applied AS w
+                      WHERE l.run_id = p.run_id AND l.attempt > p.attempt AND w.process_id = l.process_id
+                        AND w.run_id = f.run_id AND w.filter_name = f.filter_name)
 ),
 listed AS (
     SELECT n.run_id,
            {TEXT_LIST}(n.filter_name, ', ') OVER (
                PARTITION BY n.run_id
                ORDER BY n.distance DESC, n.rank, n.attempt, n.process, n.sequence, n.row_number
-               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS filter_name,
-           ROW_NUMBER() OVER (PARTITION BY n.run_id ORDER BY n.distance DESC) AS number
+               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS filter_name
     FROM numbered AS n
-    WHERE n.attempt = n.last_attempt
 ),
 filtered AS (
     SELECT e.run_id, COALESCE(MAX(e.filter_name), '{NO_FILTER}') AS filter_name
     FROM (SELECT run_id, CAST(NULL AS TEXT) AS filter_name FROM {runs}
-          UNION ALL SELECT run_id, filter_name FROM listed WHERE number = 1) AS e
+          UNION ALL SELECT run_id, filter_name FROM listed) AS e
     GROUP BY e.run_id
 )"""
 

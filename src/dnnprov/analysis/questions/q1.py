@@ -26,9 +26,9 @@ _FROM_SERIES = """
       AND m.rank = (SELECT MIN(s.rank) FROM metric_series AS s WHERE s.run_id = c.run_id AND s.name = :metric)"""
 
 
-def _from_epochs(column: str) -> str:
+def _from_epochs(value: str, key: str) -> str:
     return f"""
-    SELECT o.{quoted(column)} AS value, o.non_finite AS non_finite, 0 AS source, p.attempt AS attempt,
+    SELECT {value} AS value, o.non_finite AS non_finite, 0 AS source, p.attempt AS attempt,
            COALESCE(t.sequence, -1) AS task_sequence, o.sequence AS sequence, o.row_number AS row_number,
            o.recorded_at AS recorded_at
     FROM chosen AS c
@@ -36,24 +36,31 @@ def _from_epochs(column: str) -> str:
     JOIN process AS p ON p.process_id = o.process_id
     LEFT JOIN task AS t ON t.task_id = o.task_id
     WHERE o.run_id = c.run_id AND o.relation = 'generated' AND o.epoch = :epoch
-      AND (o.{quoted(column)} IS NOT NULL OR {mentions("o", column)})
+      AND ({value} IS NOT NULL OR {mentions("o", key)})
       AND o.rank = (SELECT MIN(x.rank) FROM otrainingmodel AS x WHERE x.run_id = c.run_id AND x.relation = 'generated')
     UNION ALL"""
 
 
 def _state(schema: RecordedSchema, arguments: Arguments) -> Statement:
-    column = schema.metric_column(arguments["metric"])
+    metric = arguments["metric"]
+    column = schema.metric_column(metric)
+    further = None if column else schema.further_metric(metric)
+    epochs, key = "", "value"
+    if column:
+        epochs, key = _from_epochs(f"o.{quoted(column)}", column), column
+    elif further:
+        epochs, key = _from_epochs(further.value("o"), further.key), further.key
     sql = f"""
 WITH {chosen_run(arguments)},
-found AS ({_from_epochs(column) if column else ""}{_FROM_SERIES}
+found AS ({epochs}{_FROM_SERIES}
 )
 SELECT c.run, :epoch AS epoch, :metric AS metric, f.value, f.non_finite
 FROM chosen AS c CROSS JOIN found AS f
 ORDER BY f.source, f.attempt DESC, f.task_sequence DESC, f.sequence DESC, f.row_number DESC,
          f.recorded_at DESC
 LIMIT 1"""
-    parameters = {**run_parameters(arguments), "epoch": arguments["epoch"], "metric": arguments["metric"]}
-    return Statement(sql, parameters, non_finite={column or "value": "value"})
+    parameters = {**run_parameters(arguments), "epoch": arguments["epoch"], "metric": metric}
+    return Statement(sql, parameters, non_finite={key: "value"})
 
 
 Q1 = Question(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dnnprov.analysis.questions.base import Question, Statement
 from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
-from dnnprov.analysis.ranking import RANKING
+from dnnprov.analysis.ranking import ranking
 
 if TYPE_CHECKING:
     from dnnprov.analysis.questions.base import Arguments
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 
 def _state(_: RecordedSchema, arguments: Arguments) -> Statement:
     sql = f"""
-WITH {RANKING}
-SELECT c.run, p.learning_rate, c.accuracy, c.accuracy_source, p.non_finite
-FROM compared AS c
-{join_hyperparameters("c.run_id")}
-WHERE c.place = 1"""
+WITH{ranking("best", "1")}
+SELECT b.run, p.learning_rate, b.accuracy, b.accuracy_source, p.non_finite
+FROM best AS b
+{join_hyperparameters("b.run_id")}"""
     return Statement(sql, {"dataflow": arguments["dataflow"]}, non_finite={"learning_rate": "learning_rate"})
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnnprov.analysis.questions.base import Parameter, Question, Statement
-from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
-from dnnprov.analysis.ranking import RANKING
+from dnnprov.analysis.questions.hyperparameters import join_hyperparameters, shown_hyperparameters
+from dnnprov.analysis.ranking import ranking
 from dnnprov.store.schema import quoted
 
 if TYPE_CHECKING:
@@ -20,31 +20,17 @@ _COLUMNS = ("rank", "run", "accuracy", "accuracy_source")
 
 
 def _state(schema: RecordedSchema, arguments: Arguments) -> Statement:
-    names = _answer_columns(schema.hyperparameters)
-    selected = "".join(f"\n       p.{quoted(column)} AS {quoted(name)}," for column, name in names.items())
+    shown = shown_hyperparameters(schema, _COLUMNS)
+    selected = "".join(f"\n       {one.value} AS {quoted(one.name)}," for one in shown)
     sql = f"""
-WITH {RANKING}
-SELECT c.place AS rank, c.run, c.accuracy, c.accuracy_source,{selected}
+WITH{ranking("best", ":top")}
+SELECT b.place AS rank, b.run, b.accuracy, b.accuracy_source,{selected}
        p.non_finite
-FROM compared AS c
-{join_hyperparameters("c.run_id")}
-WHERE c.place <= :top
-ORDER BY c.place"""
+FROM best AS b
+{join_hyperparameters("b.run_id")}
+ORDER BY b.place"""
     parameters = {"dataflow": arguments["dataflow"], "top": arguments["top"]}
-    return Statement(sql, parameters, non_finite=names, optional=frozenset(names.values()))
-
-
-def _answer_columns(hyperparameters: tuple[str, ...]) -> dict[str, str]:
-    """Column of `itrainingmodel` -> column of the answer; one called `run` stands beside the answer's own `run`."""
-    taken = {*_COLUMNS, "non_finite"}
-    names = {}
-    for column in hyperparameters:
-        name = column
-        while name in taken:
-            name = f"hyperparameter_{name}"
-        taken.add(name)
-        names[column] = name
-    return names
+    return Statement(sql, parameters, {one.key: one.name for one in shown}, frozenset(one.name for one in shown))
 
 
 Q5 = Question(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnnprov.analysis.questions.base import Question, Statement
-from dnnprov.analysis.ranking import RANKING
+from dnnprov.analysis.ranking import ranking
 from dnnprov.model.training import LEARNING_RATE
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 def _state(_: RecordedSchema, arguments: Arguments) -> Statement:
     sql = f"""
-WITH {RANKING},
-best AS (
-    SELECT run_id, run, accuracy FROM compared WHERE place = 1
-),
+WITH{ranking("best", "1")},
 adaptation AS (           -- the paper's oAdaptation has no attribute: it adapts the learning rate
     SELECT o.*, p.attempt,
            MIN(o.rank) OVER (PARTITION BY o.run_id) AS lowest_rank,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from dnnprov.analysis.questions.applied_filters import applied_filters
 from dnnprov.analysis.questions.base import Parameter, Question, Statement
-from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
 from dnnprov.analysis.questions.sql_text import TEXT_LIST
+from dnnprov.store.views import first_parameters
 
 if TYPE_CHECKING:
     from dnnprov.analysis.questions.base import Arguments
@@ -26,30 +26,29 @@ WITH RECURSIVE asked AS (
     SELECT r.run_id
     FROM dataflow AS d
     JOIN run AS r ON r.dataflow_id = d.dataflow_id
-    {join_hyperparameters("r.run_id")}
-    WHERE d.tag = :dataflow
-      AND (ABS(p.dropout - :dropout) <= {TOLERANCE} * ABS(:dropout)
-           OR EXISTS (SELECT 1 FROM ilayers AS l
-                      WHERE l.run_id = r.run_id AND LOWER(l.type) = 'dropout'
-                        AND (ABS(l.rate - :dropout) <= {TOLERANCE} * ABS(:dropout)
-                             OR (l.rate IS NULL AND l.value = :dropout_text))))
+    WHERE d.tag = :dataflow AND r.run_id IN (
+        SELECT h.run_id FROM itrainingmodel AS h
+        WHERE ABS(h.dropout - :dropout) <= {TOLERANCE} * ABS(:dropout)
+          AND h.element_id = {first_parameters("h.run_id")}
+        UNION ALL
+        SELECT l.run_id FROM ilayers AS l
+        WHERE LOWER(l.type) = 'dropout'
+          AND (ABS(l.rate - :dropout) <= {TOLERANCE} * ABS(:dropout)
+               OR (l.rate IS NULL AND l.value = :dropout_text)))
 ),{applied_filters(schema, "asked")},
 answered AS (
     SELECT f.filter_name, COALESCE(r.name, r.uid) AS run, r.started_at, r.run_id
     FROM filtered AS f CROSS JOIN run AS r WHERE r.run_id = f.run_id
 ),
-running_list AS (
-    SELECT filter_name,
-           {TEXT_LIST}(run, ', ') OVER (
-               PARTITION BY filter_name ORDER BY started_at NULLS LAST, run_id
-               ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS runs,
-           ROW_NUMBER() OVER (PARTITION BY filter_name ORDER BY started_at NULLS LAST, run_id) AS number,
-           COUNT(*) OVER (PARTITION BY filter_name) AS num_runs
-    FROM answered
+counted AS (
+    SELECT a.filter_name, COUNT(*) AS num_runs FROM answered AS a GROUP BY a.filter_name
 )
-SELECT filter_name, num_runs, runs
-FROM running_list WHERE number = num_runs
-ORDER BY num_runs DESC, filter_name"""
+SELECT c.filter_name, c.num_runs,
+       (SELECT {TEXT_LIST}(listed_run.run, ', ')
+        FROM (SELECT a.run FROM answered AS a WHERE a.filter_name = c.filter_name
+              ORDER BY a.started_at NULLS LAST, a.run_id) AS listed_run) AS runs
+FROM counted AS c
+ORDER BY c.num_runs DESC, c.filter_name"""
     dropout = arguments["dropout"]
     # Keras-Prov's layers are (name, type, value): there the rate is a text
     parameters = {"dataflow": arguments["dataflow"], "dropout": dropout, "dropout_text": str(dropout)}

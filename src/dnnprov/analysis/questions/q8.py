@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dnnprov.analysis.questions.applied_filters import applied_filters
 from dnnprov.analysis.questions.base import Question, Statement
 from dnnprov.analysis.questions.epoch_rows import epoch_rows
-from dnnprov.analysis.ranking import RANKING
+from dnnprov.analysis.ranking import ranking
 
 if TYPE_CHECKING:
     from dnnprov.analysis.questions.base import Arguments
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 def _state(schema: RecordedSchema, arguments: Arguments) -> Statement:
     sql = f"""
-WITH RECURSIVE{RANKING},
+WITH RECURSIVE{ranking("best", "1")},{ranking("worst", "1")},
 extreme AS (
-    SELECT 1 AS position, 'best' AS which, run_id, run, accuracy, accuracy_source FROM compared WHERE place = 1
+    SELECT 1 AS position, 'best' AS which, run_id, run, accuracy, accuracy_source FROM best
     UNION ALL
-    SELECT 2, 'worst', run_id, run, accuracy, accuracy_source FROM compared WHERE place_from_worst = 1
+    SELECT 2, 'worst', run_id, run, accuracy, accuracy_source FROM worst
 ),
 asked AS (
     SELECT DISTINCT run_id FROM extreme
 ),{applied_filters(schema, "asked")},{epoch_rows("asked")}
-SELECT x.which, x.run, f.filter_name, x.accuracy, x.accuracy_source,
-       (SELECT COUNT(e.epoch) FROM done AS e WHERE e.run_id = x.run_id) AS num_epochs
-FROM extreme AS x JOIN filtered AS f ON f.run_id = x.run_id
-ORDER BY x.position"""
+SELECT extreme.which, extreme.run, f.filter_name, extreme.accuracy, extreme.accuracy_source,
+       (SELECT COUNT(e.epoch) FROM done AS e WHERE e.run_id = extreme.run_id) AS num_epochs
+FROM extreme JOIN filtered AS f ON f.run_id = extreme.run_id
+ORDER BY extreme.position"""
     return Statement(sql, {"dataflow": arguments["dataflow"]})
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TEXT_LIST = "group_concat"
-"""Aggregate that joins texts, used as a window function, which alone orders them on both engines."""
+"""Aggregate that joins texts, in the order of a window, or of the subquery that they come from, on both engines."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 
