@@ -1,29 +1,59 @@
-"""How long an export of a long run takes, in each format: `python benchmarks/export.py [--epochs 10000]`.
+"""PROV documents of a long run in each format, in full and with its epochs folded.
 
-Records a run of so many epochs with six values each and ten adaptations, takes it in, and exports it, full and
-collapsed. Prints seconds of the clock and of the processor, and the size of the file. A full picture is not measured:
-Graphviz lays out so many nodes for minutes.
+A run of 10,000 epochs with six values each and ten adaptations. A full picture is not measured: Graphviz lays out so
+many nodes for minutes.
 """
 
-import argparse
-import json
-import os
-import tempfile
-import time
-from pathlib import Path
+from __future__ import annotations
 
-os.environ["DNNPROV_FOLLOW"] = "0"
+import time
+from typing import TYPE_CHECKING
 
 import dnnprov
-from dnnprov.export.formats import FORMATS
+from benchmarks.measurement import Measurement, expect
+from benchmarks.stores import new_store
+
+if TYPE_CHECKING:
+    from benchmarks.measurement import Size
+
+NUM_EPOCHS = {"quick": 20, "full": 10_000, "large": 10_000}
+REACH_SECONDS = {"json": 5.0}
+"""By format, in full."""
 
 
-def record(store, num_epochs):
+def measure(size: Size) -> list[Measurement]:
+    """Seconds of PROV-JSON in full; every other export as details."""
+    from dnnprov.export.formats import FORMATS
+
+    details, seconds = {}, 0.0
+    with new_store() as store:
+        record(NUM_EPOCHS[size])
+        with dnnprov.open(store) as history:
+            history.catch_up()
+            dnnprov.export_provenance(history, "long", format="json", full=False)  # what is loaded once
+            for one in FORMATS.values():
+                for is_full in (False,) if one.is_picture else (True, False):
+                    took, details[f"{one.name}, {'in full' if is_full else 'folded'}"] = measure_export(
+                        history, one.name, is_full=is_full
+                    )
+                    if (one.name, is_full) == ("json", True):
+                        seconds = took
+    return [
+        Measurement(
+            f"PROV-JSON of {NUM_EPOCHS[size]:,} epochs in full",
+            seconds,
+            "s",
+            reach=REACH_SECONDS["json"],
+            details=details,
+        )
+    ]
+
+
+def record(num_epochs: int) -> None:
     """A run of so many epochs; the learning rate is halved ten times."""
     learning_rate = 0.1
-    parameters = {"learning_rate": learning_rate}
     with (
-        dnnprov.start_run("alexnet", params=parameters, store=store, name="long") as run,
+        dnnprov.start_run("alexnet", params={"learning_rate": learning_rate}, name="long") as run,
         run.task("Training") as training,
     ):
         for epoch in range(1, num_epochs + 1):
@@ -41,38 +71,10 @@ def record(store, num_epochs):
             )
 
 
-def measured(history, format_name, *, full):
-    """One export: its format, seconds and size."""
+def measure_export(history: dnnprov.History, format_name: str, *, is_full: bool) -> tuple[float, str]:
+    """One export: its seconds, and its figures in words."""
     began, worked = time.perf_counter(), time.process_time()
-    content = dnnprov.export_provenance(history, "long", format=format_name, full=full)
-    return {
-        "format": format_name,
-        "full": full,
-        "seconds": round(time.perf_counter() - began, 2),
-        "processor_seconds": round(time.process_time() - worked, 2),
-        "megabytes": round(len(content) / 1e6, 2),
-    }
-
-
-def main():
-    """Record, export, print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--epochs", type=int, default=10_000)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder) / "store"
-        record(store, arguments.epochs)
-        with dnnprov.open(store) as history:
-            history.catch_up()
-            dnnprov.export_provenance(history, "long", format="json", full=False)  # what is loaded once
-            for one in FORMATS.values():
-                for full in (False,) if one.is_picture else (True, False):
-                    row = measured(history, one.name, full=full)
-                    print(
-                        json.dumps(row) if arguments.json else "  ".join(f"{k} {v}" for k, v in row.items()), flush=True
-                    )
-
-
-if __name__ == "__main__":
-    main()
+    content = dnnprov.export_provenance(history, "long", format=format_name, full=is_full)
+    seconds, processor = time.perf_counter() - began, time.process_time() - worked
+    expect(f"a document in {format_name}", len(content) > 1000, expected=True)
+    return seconds, f"{seconds:.2f} s, processor {processor:.2f} s, {len(content) / 1e6:.2f} MB"

@@ -1,37 +1,62 @@
-"""How long lineage takes in a history of 100,000 elements.
+"""Lineage in a history of 100,000 elements: ancestors, descendants and a path in three shapes of history.
 
-    python benchmarks/lineage.py [--elements N] [--repeat N] [--json]
-
-Records several histories of so many elements each into stores of their own, in a temporary folder, and asks for
-ancestors, descendants and a path in each; prints the median and the slowest of several times. `warm` is the call in a
-process that has asked before, `processor` what it took of a processor (less than `warm` where other programs run),
-`making rows` reads the elements of the answer and makes a dict of each, `fresh` is a
-process of its own that imports, opens the store and asks. Exits with 1 where a warm median is above the budget.
+`warm` is the call in a process that has asked before, `processor` what it took of a processor (less than `warm` where
+other programs run), `making rows` reads the elements of the answer and makes a dict of each, `fresh` is a process of
+its own that imports, opens the store and asks.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
+import functools
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-os.environ["DNNPROV_FOLLOW"] = "0"
-
 import dnnprov
+from benchmarks.child import run_child
+from benchmarks.measurement import Measurement, expect
+from benchmarks.stores import new_store
+from benchmarks.timing import median
 from dnnprov.model.events import EnvironmentRecorded
 
-BUDGET_SECONDS = 0.1
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.measurement import Size
+
+NUM_ELEMENTS = {"quick": 100, "full": 100_000, "large": 100_000}
+NUM_RUNS = {"quick": 10, "full": 1000, "large": 1000}
+NUM_TIMES = {"quick": 1, "full": 7, "large": 7}
+FIGURES = ("warm", "processor", "making rows", "fresh")
 
 
-def one_long_run(folder, num_elements):
+def measure(size: Size) -> list[Measurement]:
+    """Milliseconds of the slowest question of each history; all others as details."""
+    return [measure_history(name, size) for name in SHAPES]
+
+
+def measure_history(shape: str, size: Size) -> Measurement:
+    """One history, asked from both ends."""
+    details, warm = {}, {}
+    with new_store() as store:
+        folder = store.parent
+        with mock.patch("dnnprov.capture.start.environment", EnvironmentRecorded):  # to look at it takes long
+            asked = SHAPES[shape](folder, NUM_ELEMENTS[size], NUM_RUNS[size])
+        for question, thing in asked.items():
+            found = measure_question(question, thing, NUM_TIMES[size])
+            warm[question] = 1000 * median(found["warm"])
+            figures = [
+                f"{name} {1000 * median(found[name]):.1f} ms (most {1000 * max(found[name]):.1f})" for name in FIGURES
+            ]
+            details[question] = ", ".join([f"{found['rows']:,} rows", *figures])
+    slowest = max(warm, key=lambda question: warm[question])
+    what = f"lineage of {NUM_ELEMENTS[size]:,} elements, {shape}, the slowest question ({slowest}), warm"
+    return Measurement(what, warm[slowest], "ms", reach=100, details=details)
+
+
+def one_long_run(folder: Path, num_elements: int, num_runs: int) -> dict[str, Any]:
     """One training of all the epochs, adapted now and then, on images, with a test."""
+    del num_runs
     (folder / "images.tgz").write_bytes(b"images")
     with dnnprov.start_run("m", params={"learning_rate": 1.0}) as run:
         with run.task("Filters") as filters:
@@ -39,7 +64,7 @@ def one_long_run(folder, num_elements):
             filters.generates("oFilters", filter_name="gray-scale")
         with run.task("Training", after=filters) as training:
             for epoch in range(1, num_elements + 1):
-                if epoch % (num_elements // 50) == 0:
+                if epoch % (max(1, num_elements // 50)) == 0:
                     run.adapt(dnnprov.Change("learning_rate", 1 / epoch, 0.5 / epoch, epoch=epoch), training)
                 training.log(epoch=epoch, loss=1 / epoch, accuracy=0.5)
             (folder / "model.bin").write_bytes(b"weights")
@@ -50,9 +75,8 @@ def one_long_run(folder, num_elements):
             "path": ("latest:oTestingModel", str(folder / "images.tgz"))}  # fmt: skip
 
 
-def many_runs(folder, num_elements, *, is_chain):
-    """A thousand runs, all on the same images, or each from the model of the one before."""
-    num_runs = 1000
+def many_runs(folder: Path, num_elements: int, num_runs: int, *, is_chain: bool) -> dict[str, Any]:
+    """Many runs, all on the same images, or each from the model of the one before."""
     num_epochs = num_elements // num_runs
     image = folder / "images.tgz"
     image.write_bytes(b"images")
@@ -77,84 +101,38 @@ def many_runs(folder, num_elements, *, is_chain):
 
 SHAPES = {
     "one long run": one_long_run,
-    "1,000 runs on the same images": lambda folder, n: many_runs(folder, n, is_chain=False),
-    "1,000 runs, each from the one before": lambda folder, n: many_runs(folder, n, is_chain=True),
+    "many runs on the same images": functools.partial(many_runs, is_chain=False),
+    "many runs, each from the one before": functools.partial(many_runs, is_chain=True),
 }
 
 
-def ask(history, what, thing):
+def ask(history: dnnprov.History, question: str, thing: Any) -> Any:
     """One question, to an open history."""
-    if what == "path":
-        return history.path(*thing)
-    return getattr(history, what)(thing)
+    return history.path(*thing) if question == "path" else getattr(history, question)(thing)
 
 
-FRESH = """
-import json, sys, time
-begin = time.perf_counter()
-import dnnprov
-what, thing = json.loads(sys.argv[1])
-with dnnprov.open() as history:
-    found = history.path(*thing) if what == "path" else getattr(history, what)(thing)
-    print(time.perf_counter() - begin, len(found))
-"""
-
-
-def measure(what, thing, repeat):
+def measure_question(question: str, thing: Any, num_times: int) -> dict[str, Any]:
     """Seconds of warm calls, of making the rows, of fresh processes; and the length of the answer."""
-    calls, processor, rows, fresh = [], [], [], []
+    calls, processor, rows = [], [], []
     with dnnprov.open() as history:
-        ask(history, what, thing)
-        for _ in range(repeat):
+        ask(history, question, thing)
+        for _ in range(num_times):
             found = None  # an answer that was looked at holds a dict for each row
             begin, begin_processor = time.perf_counter(), time.process_time()
-            found = ask(history, what, thing)
+            found = ask(history, question, thing)
             processor.append(time.process_time() - begin_processor)
             calls.append(time.perf_counter() - begin)
             begin = time.perf_counter()
             num_rows = len(found.rows)
             rows.append(time.perf_counter() - begin)
-    for _ in range(min(repeat, 3)):
-        done = subprocess.run(
-            [sys.executable, "-c", FRESH, json.dumps([what, thing])], capture_output=True, text=True, check=True
-        )
-        fresh.append(float(done.stdout.split()[0]))
+    expect(f"an answer to {question}", num_rows > 0, expected=True)
+    fresh = [run_child(ask_fresh, question=question, thing=thing) for _ in range(min(num_times, 3))]
     return {"rows": num_rows, "warm": calls, "processor": processor, "making rows": rows, "fresh": fresh}
 
 
-def main():
-    """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--elements", type=int, default=100_000)
-    parser.add_argument("--repeat", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    results = []
-    for shape, make in SHAPES.items():
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            os.environ["DNNPROV_STORE"] = str(folder / "store")
-            with mock.patch("dnnprov.capture.start.environment", EnvironmentRecorded):  # to look at it takes long
-                questions = make(folder, options.elements)
-            with dnnprov.open() as history:
-                history.catch_up()
-            for what, thing in questions.items():
-                results.append({"history": shape, "question": what, **measure(what, thing, options.repeat)})
-                if not options.json:
-                    print_line(results[-1])
-    if options.json:
-        print(json.dumps(results, indent=2))
-    return 0 if all(statistics.median(one["warm"]) < BUDGET_SECONDS for one in results) else 1
-
-
-def print_line(result):
-    """One question in one line."""
-    figures = "  ".join(
-        f"{name} {1000 * statistics.median(result[name]):7.1f} (most {1000 * max(result[name]):7.1f})"
-        for name in ("warm", "processor", "making rows", "fresh")
-    )
-    print(f"{result['history']:<38} {result['question']:<12} {result['rows']:>8,} rows   ms: {figures}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def ask_fresh(question: str, thing: Any) -> float:
+    """In a child: seconds from opening the store to the answer; the imports count as far as they are lazy."""
+    begin = time.perf_counter()
+    with dnnprov.open() as history:
+        expect("an answer", len(ask(history, question, thing)) > 0, expected=True)
+    return time.perf_counter() - begin

@@ -46,12 +46,14 @@ class Cost:
         self.call_seconds += time.perf_counter() - started
 
     def watched(self, callback: Any) -> Any:
-        """A callback whose every hook is timed, those that its probes call included."""
+        """A callback whose every hook of ours is timed, those that its probes call included."""
         names = [
             name for name in dir(callback) if name.startswith(("on_", "before_", "behind_")) or name == "set_model"
         ]
         for name in names:
-            setattr(callback, name, self._timed_call(getattr(callback, name)))
+            hook = getattr(callback, name)
+            if hook.__module__.startswith("dnnprov."):
+                setattr(callback, name, self._timed_call(hook))
         return callback
 
     def count_threads(self) -> None:
@@ -84,8 +86,11 @@ class Cost:
 
     def _timed_call(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         def timed_hook(*args: Any, **kwargs: Any) -> Any:
-            with self.timed():
+            started = time.perf_counter()  # not `timed`: its own cost would count, once a batch
+            try:
                 return hook(*args, **kwargs)
+            finally:
+                self.call_seconds += time.perf_counter() - started
 
         return timed_hook
 
