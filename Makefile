@@ -7,14 +7,19 @@ TEST := .venv-test
 OUTPUT ?= demo-output
 ROUNDS ?= 200
 
-.PHONY: help demo test check format kill-rounds clean
+.PHONY: help demo test check docs docs-generate format bench bench-large kill-rounds many-processes clean
 
 help:
 	@echo "make demo         train AlexNet on flower photos and ask its provenance (some minutes)"
 	@echo "make test         run every test"
 	@echo "make check        format, lint, types, import contracts and every test, as CI does"
+	@echo "make docs         build the site of the documentation"
+	@echo "make docs-generate  write anew what its pages take from the code"
 	@echo "make format       let ruff format and mend what it can"
-	@echo "make kill-rounds  kill $(ROUNDS) recording processes and count what is in the database"
+	@echo "make bench        measure everything and write the page of it (ONLY=\"log_call ingest\" for some, no page)"
+	@echo "make bench-large  measure what takes minutes and gigabytes"
+	@echo "make kill-rounds  kill $(ROUNDS) recorders, followers and readers each, and count what is in the database"
+	@echo "make many-processes  let 64 processes make 20,000 log calls each at once, and count them all"
 	@echo "make clean        remove what these commands made"
 
 demo: $(DEMO)/ready
@@ -30,15 +35,32 @@ check: $(TEST)/ready
 	$(TEST)/bin/lint-imports
 	$(TEST)/bin/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
 
+docs: $(TEST)/ready
+	$(TEST)/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+docs-generate: $(TEST)/ready
+	$(TEST)/bin/python docs/generate.py
+
 format: $(TEST)/ready
 	$(TEST)/bin/ruff format .
 	$(TEST)/bin/ruff check --fix .
 
+# Exits with 1 where a figure missed its reach; the table says which.
+bench: $(DEMO)/ready
+	$(DEMO)/bin/python -m benchmarks $(if $(ONLY),$(ONLY),--markdown docs/reference/benchmarks.md)
+
+bench-large: $(DEMO)/ready
+	$(DEMO)/bin/python -m benchmarks --large $(ONLY)
+
 kill-rounds: $(TEST)/ready
 	$(TEST)/bin/python tests/kill_rounds.py $(ROUNDS)
 
+many-processes: $(TEST)/ready
+	$(TEST)/bin/python tests/many_processes.py
+
 clean:
-	rm -rf $(DEMO) $(TEST) $(OUTPUT) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(DEMO) $(TEST) $(OUTPUT) docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 # pip must know dependency groups (25.1), which the pip of an older Python does not.
 $(DEMO)/ready: pyproject.toml
@@ -52,5 +74,5 @@ $(TEST)/ready: pyproject.toml
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(TEST)/bin/python -m pip install --quiet torch==2.13.0
-	$(TEST)/bin/python -m pip install --quiet --editable ".[prov,pandas]" --group demo --group test --group check
+	$(TEST)/bin/python -m pip install --quiet --editable ".[prov,pandas]" --group demo --group test --group check --group docs
 	touch $@

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +15,8 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "jax")  # read once, when keras is imported
 
 import pytest
+
+import dnnprov
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,13 +42,20 @@ class Page:
         self.path = ROOT / name
         self.text = self.path.read_text(encoding="utf-8")
 
-    def blocks(self, *languages):
-        """Its fenced blocks in one of these languages, or all, but for those marked as not run."""
-        found = [
+    def all_blocks(self):
+        """Its fenced blocks, those marked as not run included."""
+        return [
             Block(match["language"], match["text"], match["mark"] or "", self.text.count("\n", 0, match.start("text")))
             for match in _BLOCK.finditer(self.text)
         ]
-        return [b for b in found if (not languages or b.language in languages) and not b.mark.startswith("not run")]
+
+    def blocks(self, *languages):
+        """Its fenced blocks in one of these languages, or all, but for those marked as not run."""
+        return [
+            block
+            for block in self.all_blocks()
+            if (not languages or block.language in languages) and not block.mark.startswith("not run")
+        ]
 
     def section(self, heading):
         """The text under a heading of any level, until the next one of the same or a higher level."""
@@ -83,6 +95,13 @@ def names():
 
 
 @pytest.fixture
+def docs_code(monkeypatch):
+    """Imports a module of the folder `docs`, where what writes its generated parts is."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    return importlib.import_module
+
+
+@pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """An empty folder to work in, with the commands of this Python first on the path and the default store in it."""
     monkeypatch.chdir(tmp_path)
@@ -96,7 +115,7 @@ def workplace(tmp_path, monkeypatch):
 def shell(workplace):
     """Runs lines of a shell in the folder; what they print, stdout and stderr together."""
 
-    def run(script):
+    def run(script, code=0):
         done = subprocess.run(
             ["bash", "-euc", script],
             cwd=workplace,
@@ -105,7 +124,88 @@ def shell(workplace):
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{script}\nexit code {done.returncode}\n{done.stdout}"
+        assert done.returncode == code, f"{script}\nexit code {done.returncode}\n{done.stdout}"
         return done.stdout
 
     return run
+
+
+GRAFANA = {"$__from": "0", "$__to": "4102444800000"}
+"""What Grafana puts in place of the limits of a time range: milliseconds."""
+
+
+@pytest.fixture
+def for_grafana():
+    """Fills in the limits of a time range, as Grafana does."""
+
+    def fill(sql):
+        return functools.reduce(lambda text, name: text.replace(name, GRAFANA[name]), GRAFANA, sql)
+
+    return fill
+
+
+@pytest.fixture
+def run_page(workplace, shell, for_grafana):
+    """Runs what a page shows, in its order: Python in one namespace, files, lines of a shell, queries.
+
+    A block of Python that begins with `# name.py` is a file of this name. The comment above a block says what else is
+    to be minded: `not run: why`, `needs sqlite3` (a program), `exits with 1`.
+    """
+
+    def run(page, sql=True, **namespace):
+        namespace |= {"__name__": "__page__"}
+        for block in page.blocks("python", "sh", *(["sql"] if sql else [])):
+            program = re.match(r"needs (\S+)$", block.mark)
+            if program and shutil.which(program[1]) is None:
+                continue
+            if block.language == "sh":
+                code = re.match(r"exits with (\d+)$", block.mark)
+                shell(block.text, int(code[1]) if code else 0)
+            elif block.language == "sql":
+                with dnnprov.open() as history:
+                    history.sql(for_grafana(block.text))
+            elif name := re.match(r"# (\w+\.py)\n", block.text):
+                (workplace / name[1]).write_text(block.text, encoding="utf-8")
+            else:
+                code = "\n" * block.line + block.text  # so that a traceback names the line of the page
+                exec(compile(code, page.path, "exec"), namespace)
+        return namespace
+
+    return run
+
+
+@pytest.fixture
+def several_runs(workplace):
+    """What pages ask without recording it: finished, diverged and adapted runs, layers, files, problems, series."""
+    (workplace / "model.bin").write_bytes(b"weights")
+    for number, rate in enumerate((0.0005, 0.001, 1.0)):
+        with dnnprov.start_run("alexnet", params={"optimizer_name": "Adam", "learning_rate": rate}) as run:
+            with run.task("Filters") as filters:
+                filters.generates("oFilters", filter_name="gray-scale")
+            with run.task("Training", after=filters) as training:
+                training.record("iLayers", "used", [{"position": 1, "name": "d", "type": "Dropout", "rate": 0.4}])
+                for epoch in range(1, 5):
+                    if epoch == 3 and number == 1:
+                        run.set_params(learning_rate=rate / 2)
+                    loss = float("nan") if number == 2 and epoch > 2 else 1 / (epoch + number)
+                    training.log(epoch=epoch, loss=loss, accuracy=0.1 * epoch + 0.1 * number, elapsed_time=1.0)
+                    run.log(epoch=epoch, batch_loss=1 / epoch)
+                training.generates_file("model.bin", role="model")
+            with run.task("Testing", after=training) as testing:
+                testing.log(accuracy=0.5 + 0.1 * number)
+    with dnnprov.start_run("alexnet", params={"learning_rate": "fast"}):
+        pass
+
+
+@pytest.fixture
+def small_training(workplace):
+    """What examples take for granted: a model and data for it."""
+    import keras
+    import numpy as np
+
+    keras.utils.set_random_seed(3)
+    x = np.random.default_rng(3).normal(size=(64, 4)).astype("float32")
+    y = (x.sum(axis=1) > 0).astype("int32")
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return {"model": model, "x": x, "y": y, "x_test": x, "y_test": y, "batches": [(x[:32], y[:32]), (x[32:], y[32:])]}

@@ -19,12 +19,9 @@ from dnnprov.analysis.questions import QUESTIONS
 from dnnprov.analysis.run_view import RunView
 from dnnprov.cli.main import cli
 from dnnprov.model.events import AnyEvent, Event
-from dnnprov.model.training import SETS
-from dnnprov.store.schema import OVERVIEW_COLUMNS, OWN_COLUMNS, own_names
 
 COMMANDS = "docs/reference/interface-of-the-command-line.md"
 API = "docs/reference/python-api.md"
-DATABASE = "docs/reference/database.md"
 
 
 def option_names(parameters):
@@ -157,36 +154,6 @@ def test_every_error_is_in_the_tree_under_its_base(page):
 
 def test_every_exit_code_is_on_the_page(page):
     assert [row[0] for row in page(COMMANDS).table("Exit codes")] == ["0", "1", "2", "3", "4", "130"]
-
-
-@pytest.fixture
-def tables(store):
-    """Table or view -> its columns, in a store where nothing was declared beside what is predefined."""
-    with dnnprov.start_run("m"):
-        pass
-    with dnnprov.open() as history:
-        found = history.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
-        return {
-            row["name"]: [c["name"] for c in history.query("SELECT name FROM pragma_table_info(?)", (row["name"],))]
-            for row in found
-        }
-
-
-def test_every_table_is_on_the_page_with_its_columns(page, names, tables):
-    written = {}
-    for row in page(DATABASE).table():
-        name = re.match(r"`(\w+)`", row[0])
-        written[name[1]] = names(row[2])
-    predefined = {one.tag for one in SETS.values()}
-    assert set(written) == {name for name in tables if name not in SETS} | predefined
-    assert own_names() & tables.keys() <= set(written)
-    for name in written.keys() - predefined - {"run_overview"}:
-        assert set(tables[name]) <= written[name], name
-    assert set(OVERVIEW_COLUMNS) <= written["run_overview"]
-    for one in SETS.values():
-        assert set(one.attributes) == written[one.tag], one.tag
-    section = page(DATABASE).section("Data sets")
-    assert all(f"`{name}`" in section for name in OWN_COLUMNS)
 
 
 def test_every_event_and_its_fields_are_on_the_page(page, names):
