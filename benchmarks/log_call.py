@@ -112,7 +112,7 @@ SHORT = {"loss": 0.5, "accuracy": 0.25, "val_loss": 1.25, "val_accuracy": 0.75, 
 
 
 def measure_round(store: Path, num_calls: int, first: int) -> Round:
-    """Seconds of each call of each variant, which take turns call by call."""
+    """Seconds of each call of each variant, which take turns."""
     made = [values(number) for number in range(first, first + num_calls)]
     with dnnprov.start_run("calls", name="turns") as run, (store.parent / "plain.txt").open("a") as file:
         log = run.log

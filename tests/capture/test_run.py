@@ -8,6 +8,7 @@ import textwrap
 import threading
 import time
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -208,14 +209,14 @@ def test_hashing_happens_off_the_training_thread(store, tmp_path):
     model.write_bytes(b"w")
     threads = []
     with dnnprov.start_run("m") as run:
-        append = run.recorder.append
+        record = run.recorder.record
 
-        def watched(event):
+        def watched(event, *arguments, **options):
             if isinstance(event, FileHashed):
                 threads.append(threading.current_thread())
-            return append(event)
+            record(event, *arguments, **options)
 
-        run.recorder.append = watched
+        run.recorder.record = watched
         run.add_file(model)
     assert len(threads) == 1
     assert threads[0] is not threading.current_thread()
@@ -353,15 +354,51 @@ def test_a_live_run_is_running_and_its_rows_are_seen_at_once(store):
 
 
 def test_in_a_notebook_a_cell_that_is_run_again_ends_the_run_it_started(store, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    shell = SimpleNamespace(kernel=object(), execution_count=1)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     first = dnnprov.start_run("m")
     other = dnnprov.start_run("another")
-    second = dnnprov.start_run("m")
-    assert (first.status, other.status, second.status) == ("finished", "running", "running")
-    with dnnprov.start_run("nested") as outer, dnnprov.start_run("nested"):
-        assert outer.status == "running"
-    second.finish()
-    other.finish()
+    shell.execution_count = 2
+    second, beside = dnnprov.start_run("m"), dnnprov.start_run("m")  # two runs of one cell are meant to be two
+    assert [run.status for run in (first, other, second, beside)] == ["finished", "running", "running", "running"]
+    with dnnprov.start_run("nested") as outer:
+        shell.execution_count = 3
+        with dnnprov.start_run("nested"):
+            assert outer.status == "running"
+    for run in (other, second, beside):
+        run.finish()
+
+
+@pytest.mark.parametrize("shell", [None, SimpleNamespace(execution_count=1)])
+def test_a_program_that_loaded_what_notebooks_need_is_none(store, monkeypatch, shell):
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    with dnnprov.start_run("m") as first:
+        second = dnnprov.start_run("m")
+        third = dnnprov.start_run("m")
+        assert (first.status, second.status, third.status) == ("running", "running", "running")
+        second.finish()
+        third.finish()
+
+
+def test_threads_write_whole_lines_with_numbers_without_gaps(store):
+    def log(run, thread):
+        for index in range(200):
+            run.log(step=index, thread=thread, text="x" * 5000)
+
+    with dnnprov.start_run("m") as run:
+        run.recorder.drain()  # what is recorded once, at the start
+        threads = [threading.Thread(target=log, args=(run, number)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    events = events_of(store)
+    assert [event.seq for event in events] == list(range(len(events)))
+    logged = [event for event in events if isinstance(event, MetricsRecorded)]
+    assert len(logged) == 1600
+    for number in range(8):
+        assert [event.step for event in logged if event.values["thread"] == number] == list(range(200))
 
 
 def test_the_active_run_is_that_of_the_block_around(store):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 
 import pytest
 from hypothesis import given, settings
@@ -47,25 +46,6 @@ def test_undecodable_text_is_kept_in_any_field():
 def test_a_line_that_is_no_event_says_what_came():
     with pytest.raises(JournalError, match='the line begins b\'{"event":"Nonsense'):
         decode(b'{"event":"Nonsense"}')
-
-
-def test_threads_write_whole_lines_with_numbers_without_gaps(tmp_path):
-    writer = SegmentWriter(tmp_path / "s.jsonl")
-
-    def write(thread):
-        for index in range(200):
-            writer.append(MetricsRecorded(values={"thread": thread, "index": index, "text": "x" * 5000}))
-
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    events = [line.event for line in read_back(tmp_path / "s.jsonl")]
-    assert [event.seq for event in events] == list(range(1600))
-    for number in range(8):
-        mine = [event.values["index"] for event in events if event.values["thread"] == number]
-        assert mine == list(range(200))
 
 
 def test_a_short_write_spoils_only_its_own_event(tmp_path, monkeypatch):

@@ -153,12 +153,11 @@ def _add_git_state(event: EnvironmentRecorded) -> None:
     """Commit, branch and a hash over the uncommitted changes of the code that runs."""
     folder = Path(sys.argv[0]).absolute().parent if sys.argv and Path(sys.argv[0]).is_file() else Path()
     until = time.monotonic() + GIT_TIMEOUT_SECONDS
-    commit = _git(folder, until, "rev-parse", "HEAD")
-    if commit is None:
+    head = _git(folder, until, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
+    if head is None:
         return
-    event.git_commit = commit.strip().decode("ascii", "replace")
-    branch = _git(folder, until, "rev-parse", "--abbrev-ref", "HEAD")
-    event.git_branch = branch.strip().decode("utf-8", "replace") if branch else None
+    commit, branch = head.split(b"\n")[:2]
+    event.git_commit, event.git_branch = commit.decode("ascii", "replace"), branch.decode("utf-8", "replace")
     status = _git(folder, until, "status", "--porcelain")
     if status is None:
         return

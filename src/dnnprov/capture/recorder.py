@@ -121,7 +121,17 @@ class Recorder:
             return
         try:
             with lock:
-                self._write(event, handle, keep=keep)
+                try:  # all of it in this frame: with cold caches, each further one costs a tenth of a call
+                    writer = self._writer
+                    if writer is None or self._kept or self._lost_untold:
+                        writer = self._ready_writer()
+                    number = writer.append(event)
+                    if handle is not None:
+                        handle.process, handle.seq = self.process, number
+                        if keep:
+                            self._begun.append((event, handle))
+                except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
+                    self._miss(event, handle, error, keep=keep)
         finally:
             if self._deferred:
                 self.run_deferred()
@@ -141,27 +151,28 @@ class Recorder:
             jobs.popleft()()
         self._deferred.pop(threading.get_ident(), None)
 
-    def _write(self, event: Event, handle: Handle | None, *, keep: bool) -> None:
-        try:
-            writer = self._writer or self._open()
-            if self._kept or self._lost_untold:
-                self._catch_up(writer)
-            number = writer.append(event)
-            if handle is not None:
-                handle.process, handle.seq = self.process, number
-                if keep:
-                    self._begun.append((event, handle))
-        except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
-            if isinstance(error, OSError) and error.errno in _TAKEN_AWAY and self._writer is not None:
-                self._leave_segment(self._writer)
-                self._write(event, handle, keep=keep)
-                return
-            if keep and handle is not None and not self._closed:
-                self._kept.append((event, handle))
-            else:
-                self.num_lost += 1
-                self._lost_untold += 1
-            self._warn("lost", f"could not be recorded: {error}; training goes on, what is lost is counted")
+    def _ready_writer(self) -> SegmentWriter:
+        """The writer, behind what waited for one.
+
+        Raises:
+            OSError: there is none, or it cannot write.
+        """
+        writer = self._writer or self._open()
+        self._catch_up(writer)
+        return writer
+
+    def _miss(self, event: Event, handle: Handle | None, error: Exception, *, keep: bool) -> None:
+        """An event could not be written: try again in another segment, keep it, or count it."""
+        if isinstance(error, OSError) and error.errno in _TAKEN_AWAY and self._writer is not None:
+            self._leave_segment(self._writer)
+            self.defer(lambda: self.record(event, handle, keep=keep))
+            return
+        if keep and handle is not None and not self._closed:
+            self._kept.append((event, handle))
+        else:
+            self.num_lost += 1
+            self._lost_untold += 1
+        self._warn("lost", f"could not be recorded: {error}; training goes on, what is lost is counted")
 
     def reference(self, handle: Handle | None) -> Reference | None:
         """How an event of this process refers to a task or file."""
@@ -169,7 +180,7 @@ class Recorder:
             return None
         if handle.seq is None and self._kept and not self.is_recording():
             with contextlib.suppress(OSError), self._append_lock:  # its event waits; maybe writing works again
-                self._catch_up(self._writer or self._open())
+                self._ready_writer()
         if handle.seq is None:
             return None
         return handle.seq if handle.process == self.process else f"{handle.process}:{handle.seq}"
@@ -244,8 +255,7 @@ class Recorder:
     def _close_segment(self, writer: SegmentWriter) -> None:
         """Write the last event; where even that cannot be written, leave the number of lost events as a file's name."""
         try:
-            if self._kept or self._lost_untold:
-                self._catch_up(writer)
+            self._catch_up(writer)
             writer.close_with(SegmentClosed())
         except OSError as error:
             self._warn("lost", f"could not be recorded: {error}; its end is not known")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from dnnprov.capture.adaptation import Adaptations, Change
 from dnnprov.capture.file_hash import FileState, file_sha256, file_state
 from dnnprov.capture.hyperparameters import Hyperparameters
+from dnnprov.capture.notebook import running_cell
 from dnnprov.capture.pickled import pickle_run, restore_run
 from dnnprov.capture.run_task import RunTask, end_of_block
 from dnnprov.model.events import (
@@ -51,6 +52,7 @@ class Run:
         dataflow: tag of the dataflow.
         name: of the run, for people.
         uid: of the run, unique without coordination.
+        cell: of a notebook, that started it.
         recorder: the door to the journal, for integrations.
         hyperparameters: what is known of them, for integrations.
     """
@@ -62,6 +64,7 @@ class Run:
         self.dataflow = dataflow
         self.name = name
         self.uid = recorder.run
+        self.cell = running_cell()
         self.training: RunTask | None = None
         self.hyperparameters = Hyperparameters()
         self._status: RunStatus = "running"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dnnprov.capture.earlier import find_earlier
 from dnnprov.capture.environment import environment
 from dnnprov.capture.follower import start_follower
+from dnnprov.capture.notebook import running_cell
 from dnnprov.capture.recorder import DisabledRecorder, Recorder, warn_user
 from dnnprov.capture.run import Run, active_run, open_runs
 from dnnprov.capture.run_task import end_of_block
@@ -158,12 +159,16 @@ def _text(label: object) -> str:
 
 
 def _finish_earlier_cells(dataflow: str) -> None:
-    """In a notebook: a cell that is run again ends the run of this dataflow that it started before."""
-    if "ipykernel" not in sys.modules:
+    """In a notebook: a cell that is run again ends the run of this dataflow that it started before.
+
+    Two runs that one and the same cell starts go on side by side, as they do in a script.
+    """
+    cell = running_cell()
+    if cell is None:
         return
     active = active_run()
     for run in list(open_runs):
-        if run.dataflow == dataflow and run is not active and not run.is_elsewhere():
+        if run.dataflow == dataflow and run.cell != cell and run is not active and not run.is_elsewhere():
             run.finish(reason="the next run of this dataflow was started in the same notebook")
 
 
@@ -172,7 +177,7 @@ def _finish_open_runs() -> None:
 
     In an interactive session the last error may be any, long before: then it says nothing.
     """
-    is_interactive = hasattr(sys, "ps1") or sys.flags.interactive or "ipykernel" in sys.modules
+    is_interactive = hasattr(sys, "ps1") or sys.flags.interactive  # the first in notebooks, too
     error = None if is_interactive else getattr(sys, "last_value", None)
     for run in list(open_runs):
         run.finish(*end_of_block(error))

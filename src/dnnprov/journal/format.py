@@ -24,9 +24,9 @@ from dnnprov.model.events import (
     MetricsRecorded,
     ParametersSet,
 )
-from dnnprov.model.values import is_plain, nearest_floats, plain_value, split_non_finite
+from dnnprov.model.values import are_plain, nearest_floats, plain_value, split_non_finite
 
-_encoder = msgspec.json.Encoder(enc_hook=plain_value)
+_encode_lines = msgspec.json.Encoder(enc_hook=plain_value).encode_lines
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
@@ -36,24 +36,22 @@ def encode(event: Event) -> bytes:
     Values of exactly JSON's own types go through in a single pass in C. Only where there are others, or where the
     result may hide a loss (a `null`, which a NaN becomes too), are they looked at one by one.
     """
-    if _is_plain(event):
+    kind = type(event)
+    if kind is MetricsRecorded or kind is ParametersSet:
+        passes = are_plain(map(type, event.values.values()))  # type: ignore[attr-defined] # a narrower check costs more
+    elif kind is ElementsRecorded:
+        passes = all(are_plain(map(type, row.values())) for row in event.rows)  # type: ignore[attr-defined]
+    else:
+        passes = kind is not HyperparameterAdapted
+    if passes:
         try:
-            line = _encoder.encode_lines([event])  # of a tuple, msgspec 0.22 never lets go
+            line = _encode_lines([event])  # of a tuple, msgspec 0.22 never lets go
         except UnicodeEncodeError:  # a lone surrogate
             pass
         else:
             if b"null" not in line:
                 return line
-    return _encoder.encode_lines([_with_plain_values(event)])
-
-
-def _is_plain(event: Event) -> bool:
-    kind = type(event)
-    if kind is MetricsRecorded or kind is ParametersSet:
-        return is_plain(event.values)  # type: ignore[attr-defined] # a narrower check costs as much as the encoding
-    if kind is ElementsRecorded:
-        return all(map(is_plain, event.rows))  # type: ignore[attr-defined]
-    return kind is not HyperparameterAdapted
+    return _encode_lines([_with_plain_values(event)])
 
 
 def _with_plain_values(event: Event) -> Event:

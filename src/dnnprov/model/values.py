@@ -139,12 +139,8 @@ def _encodable(text: str) -> str:
     return exact
 
 
-_PLAIN_TYPES = frozenset({int, float, str, bool, type(None)})
-
-
-def is_plain(values: dict[str, Any]) -> bool:
-    """Whether all values are JSON scalars already, of exactly these types."""
-    return _PLAIN_TYPES.issuperset(map(type, values.values()))
+are_plain = frozenset({int, float, str, bool, type(None)}).issuperset
+"""Whether values of these types, each exactly one of JSON's, go into a journal as they are."""
 
 
 def same_value(one: object, other: object) -> bool:

@@ -25,7 +25,7 @@ IDLE_SECONDS = 30.0
 CHUNK_BYTES = 64 << 10
 """Some 20 ms of work, so that a reader who wants to catch up waits no longer."""
 
-SHORTEST_SLEEP, LONGEST_SLEEP = 0.5, 4.0
+SHORTEST_SLEEP, LONGEST_SLEEP = 1.0, 4.0
 SCHEMA_CHECK_SECONDS = 5.0
 
 
