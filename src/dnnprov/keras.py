@@ -14,7 +14,7 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError("dnnprov.keras", "keras") from None
 
-from dnnprov.capture.recorder import warn_user
+from dnnprov.capture.user_warning import warn_user
 from dnnprov.integrations.keras.version import check_version
 
 check_version(_keras.__version__)

@@ -322,6 +322,7 @@ def test_where_no_thread_can_be_had_everything_is_recorded_all_the_same(store, m
         run.add_file(path)
     assert column_of(store, "SELECT LENGTH(sha256) FROM file") == [64]
     assert column_of(store, "SELECT COUNT(*) FROM environment") == [1]
+    assert column_of(store, "SELECT kind FROM problem") == ["degraded"]
 
 
 def test_warnings_that_go_to_a_function_that_raises_do_not_end_a_training(tmp_path, monkeypatch):

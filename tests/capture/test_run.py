@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import dnnprov
+from dnnprov.capture.adaptation import Change
 from dnnprov.errors import UsageError
 from dnnprov.model.events import FileHashed, MetricsRecorded, ProblemRecorded, RunEnded
 from recorded import column_of, events_of, rows_of
@@ -559,6 +564,7 @@ def test_in_an_interactive_session_an_old_error_does_not_fail_a_later_run(store)
     session = """
 undefined_name
 import dnnprov
+from dnnprov.capture.adaptation import Change
 run = dnnprov.start_run("m")
 run.task("Training").log(epoch=1, loss=1.0)
 """
@@ -582,3 +588,54 @@ def test_a_resumed_run_goes_on_counting_its_steps(store):
         again.log(loss=2.0)
     assert column_of(store, "SELECT value FROM metric ORDER BY step") == [1.0, 1.0, 1.0, 2.0]
     assert column_of(store, "SELECT step FROM metric ORDER BY step") == [0, 1, 2, 3]
+
+
+def test_what_names_a_task_is_text_whatever_was_given(store):
+    class Unreadable:
+        def __str__(self):
+            raise ValueError
+
+    with pytest.warns(RuntimeWarning), dnnprov.start_run("m") as run:
+        with run.task("Training", identifier=5, details={"x": 1, 2: np.float32(0.5)}) as training:
+            training.log(epoch=np.int64(2), loss=1.0)
+            run.set_params(learning_rate=0.1)
+            run.set_params(learning_rate=0.2)
+            training.record("oThings", "generated", [None])
+            training.end(details={"output": Path("here")})
+        run.task("Other", details=["x"], after=(1 / number for number in [0])).end()
+        run.task("Third").uses(Unreadable(), a=1)
+        run.adapt(Change("momentum", 0.9, 0.8, epoch="ten", step="x", technique=7))
+    assert rows_of(store, "SELECT identifier, details FROM task WHERE tag = 'Training'") == [
+        {"identifier": "5", "details": '{"x": "1", "2": "0.5", "output": "here"}'}
+    ]
+    assert column_of(store, "SELECT details FROM task WHERE tag = 'Other'") == ['{"details": "[\\"x\\"]"}']
+    assert column_of(store, "SELECT epoch FROM oadaptation ORDER BY attribute") == [3, None]
+    assert column_of(store, "SELECT technique FROM oadaptation WHERE attribute = 'momentum'") == ["7"]
+    assert column_of(store, "SELECT DISTINCT kind FROM problem") == ["capture_failure"]
+    assert column_of(store, "SELECT COUNT(*) FROM data_set WHERE tag LIKE '<Unreadable%'") == [1]
+
+
+def test_an_integer_of_thousands_of_digits_costs_nothing_beside_it(store):
+    with dnnprov.start_run("m") as run, run.task("Training") as training:
+        training.log(epoch=1, huge=10**5000, loss=1.5)
+        run.log(step=0, huge=10**5000, ok=1.5)
+    (row,) = rows_of(store, "SELECT huge, loss FROM otrainingmodel")
+    assert int(row["huge"], 16) == 10**5000
+    assert row["loss"] == 1.5
+    assert column_of(store, "SELECT value FROM metric WHERE name = 'ok'") == [1.5]
+
+
+def test_a_store_that_no_path_can_be_is_refused_before_the_training(tmp_path):
+    with pytest.raises(UsageError, match="holds a NUL, which no path may"):
+        dnnprov.start_run("m", store=f"{tmp_path}/a\0b")
+
+
+def test_where_files_run_out_while_the_environment_is_read_the_rest_of_it_is_recorded(store, monkeypatch):
+    def refuse(name):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("dnnprov.capture.environment.version", refuse)
+    with dnnprov.start_run("m") as run:
+        run.recorder.drain()
+    assert column_of(store, "SELECT python FROM environment") == [platform.python_version()]
+    assert column_of(store, "SELECT COUNT(*) FROM problem") == [0]

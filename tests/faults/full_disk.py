@@ -1,7 +1,7 @@
 """A disk that can be filled and freed: a small tmpfs where one may be mounted, else a limit on the size of files.
 
 `run_on_small_disk` runs a script in a process of its own, and there `SmallDisk()` is the disk. The limit is what a
-quota is to a process: a write comes out short, the next one fails, and both go on failing until there is room.
+quota is to a process: no file may grow, an old one or a new one, until there is room.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ class SmallDisk:
     def fill(self) -> None:
         """Leave no room for another block."""
         if not self._is_mounted:
-            largest = max((path.stat().st_size for path in self.folder.rglob("*") if path.is_file()), default=0)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 100, self._limits[1]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, self._limits[1]))
             return
         with self._filler.open("ab", buffering=0) as filler:
             try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import time
+import warnings
 
 import pytest
 
@@ -255,3 +257,103 @@ def test_a_quota_says_what_a_full_disk_says(store, monkeypatch):
     assert len(told) == 1
     assert column_of(store, "SELECT step FROM metric ORDER BY step") == [0, 11]
     assert column_of(store, "SELECT detail FROM problem") == ["10 events could not be written"]
+
+
+def test_a_limit_on_the_size_of_files_costs_nothing(tmp_path):
+    steps, num_segments, told = run_on_small_disk(
+        PREAMBLE
+        + """
+import resource, signal
+with dnnprov.start_run("m", store=store) as run:
+    run.recorder.drain()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    for step in range(1000):
+        run.log(step=step, loss=1.0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+steps = column_of(store, "SELECT step FROM metric ORDER BY step")
+print(json.dumps([steps, column_of(store, "SELECT COUNT(*) FROM journal_position")[0], told]))
+""",
+        tmp_path / "disk",
+        "limit",
+    )
+    assert told == []
+    assert steps == list(range(1000))
+    assert num_segments > 2
+
+
+def test_a_limit_below_the_first_line_of_a_journal_ends(tmp_path):
+    told, segments = run_on_small_disk(
+        PREAMBLE
+        + """
+import resource
+with dnnprov.start_run("m", store=store) as run:
+    run.recorder.drain()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+    for step in range(1000):
+        run.log(step=step, note="x" * 1000)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(json.dumps([told, len([*(store / "journal").rglob("*.jsonl*")])]))
+""",
+        tmp_path / "disk",
+        "limit",
+    )
+    assert len(told) == 1
+    assert segments < 1010  # each event tries once more, and no event tries for ever
+
+
+def test_a_run_that_never_had_a_journal_leaves_the_number_of_what_is_lost(tmp_path):
+    told, names, num_lost = run_on_small_disk(
+        PREAMBLE
+        + """
+disk.fill()
+with dnnprov.start_run("m", store=store) as run, run.task("Training") as training:
+    for epoch in range(50):
+        training.log(epoch=epoch, loss=1.0)
+print(json.dumps([told, [path.name for path in (store / "journal").rglob("*.lost")], run.recorder.num_lost]))
+""",
+        tmp_path / "disk",
+    )
+    assert len(told) == 1
+    assert num_lost > 50
+    assert [int(name.split(".")[-2]) for name in names] == [num_lost]
+
+
+def test_a_disk_that_has_room_again_when_the_run_ends_learns_of_it(tmp_path):
+    """Also within the second for which another try is put off."""
+    told, runs, tasks, epochs = run_on_small_disk(
+        PREAMBLE
+        + """
+disk.fill()
+with dnnprov.start_run("m", store=store) as run, run.task("Training") as training:
+    for epoch in range(50):
+        training.log(epoch=epoch, loss=1.0)
+    disk.free()
+print(json.dumps([told, rows_of(store, "SELECT name, status FROM run"), column_of(store, "SELECT tag FROM task"),
+                  column_of(store, "SELECT COUNT(*) FROM otrainingmodel")]))
+""",
+        tmp_path / "disk",
+        "limit",
+    )
+    assert len(told) == 1
+    assert [row["status"] for row in runs] == ["finished"]
+    assert tasks == ["Training"]
+    assert epochs == [0]
+
+
+@pytest.mark.parametrize(("code", "is_told"), [(errno.EIO, True), (errno.EDQUOT, True), (errno.EINVAL, False)])
+def test_a_disk_that_did_not_keep_what_it_took_is_told(store, monkeypatch, code, is_told):
+    """It says so once, to whoever asks it to make a file durable; a file system that cannot do that says it always."""
+
+    def refuse(descriptor):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fdatasync", refuse)
+    monkeypatch.setattr("dnnprov.capture.recorder.HEARTBEAT_SECONDS", 0.02)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with dnnprov.start_run("m") as run:
+            run.log(step=0, loss=1.0)
+            time.sleep(0.2)
+    assert len(told) == is_told
+    assert column_of(store, "SELECT kind FROM problem") == (["not_synced"] if is_told else [])
+    assert column_of(store, "SELECT status FROM run") == ["finished"]

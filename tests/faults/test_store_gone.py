@@ -15,7 +15,7 @@ import pytest
 
 import dnnprov
 from faults.full_disk import may_mount
-from faults.scripts import wait_until
+from faults.scripts import run_script, wait_until
 from recorded import column_of, rows_of
 
 
@@ -34,10 +34,14 @@ def test_a_store_deleted_in_mid_run_is_told_and_the_rest_of_the_run_is_there(sto
         monkeypatch.setattr("dnnprov.capture.recorder.HEARTBEAT_SECONDS", 0.05)
     with pytest.warns(RuntimeWarning, match="was deleted while it was written") as told:
         with dnnprov.start_run("m", params={"a": 1}) as run:
-            training = run.task("Training")
+            with run.task("Reading") as reading:
+                pass
+            split = run.task("Split", after=reading)
+            training = run.task("Training", after=split)
             training.log(epoch=1, loss=1.0)
             run.recorder.drain()
             process = run.recorder.process
+            num_events = run.recorder._writer.num_events
             shutil.rmtree(store)
             if noticed == "by the heartbeat":
                 wait_until(lambda: run.recorder.process != process)
@@ -45,9 +49,15 @@ def test_a_store_deleted_in_mid_run_is_told_and_the_rest_of_the_run_is_there(sto
     assert len(told) == 1
     assert rows_of(store, "SELECT name, status FROM run") == [{"name": "m-1", "status": "finished"}]
     assert column_of(store, "SELECT a FROM itrainingmodel") == [1]
-    assert column_of(store, "SELECT status FROM task") == ["finished"]
+    assert rows_of(store, "SELECT tag, status FROM task ORDER BY tag") == [
+        {"tag": "Split", "status": "finished"}, {"tag": "Training", "status": "finished"},
+    ]  # fmt: skip
+    names = "SELECT a.tag || ' after ' || b.tag FROM task_dependency AS d JOIN task AS a ON a.task_id = d.task_id"
+    assert column_of(store, f"{names} JOIN task AS b ON b.task_id = d.depends_on_task_id") == ["Training after Split"]
     assert column_of(store, "SELECT epoch FROM otrainingmodel") == ([2] if noticed == "by the heartbeat" else [])
-    assert column_of(store, "SELECT kind FROM problem") == ["lost"]
+    (problem,) = rows_of(store, "SELECT kind, detail FROM problem")
+    assert problem["kind"] == "journal_deleted"
+    assert f"was deleted with {num_events} events" in problem["detail"]
 
 
 def test_a_store_moved_in_mid_run_takes_the_run_along(store, tmp_path):
@@ -139,8 +149,8 @@ def test_a_file_of_the_programs_own_that_got_the_journals_descriptor_is_left_to_
         run.recorder.drain()
         descriptor = run.recorder._writer._fd
         os.close(descriptor)
-        mine = os.open(tmp_path / "mine", os.O_WRONLY | os.O_CREAT)
-        assert mine == descriptor
+        os.dup2(os.open(tmp_path / "mine", os.O_WRONLY | os.O_CREAT), descriptor)
+        mine = descriptor
         run.recorder.notice_deletion()  # as the heartbeat does
         run.log(step=1, loss=1.0)
         os.write(mine, b"weights")
@@ -148,6 +158,27 @@ def test_a_file_of_the_programs_own_that_got_the_journals_descriptor_is_left_to_
     assert (tmp_path / "mine").read_bytes() == b"weights"
     assert column_of(store, "SELECT step FROM metric ORDER BY step") == [0, 1]
     assert column_of(store, "SELECT kind FROM problem") == ["lost"]
+
+
+def test_a_program_that_closes_all_files_has_the_next_ones_for_itself(store, tmp_path):
+    run_script(
+        f"""
+        import os, dnnprov
+        with dnnprov.start_run("m") as run:
+            run.log(step=0, loss=1.0)
+            run.recorder.drain()
+            os.closerange(3, 4096)
+            files = [open(f"{tmp_path}/{{number}}.ckpt", "wb", buffering=0) for number in range(8)]
+            for file in files:
+                file.write(b"weights")
+            for step in range(1, 9):
+                run.log(step=step, loss=1.0)
+        """,
+        store,
+    )
+    assert {path.read_bytes() for path in tmp_path.glob("*.ckpt")} == {b"weights"}
+    assert column_of(store, "SELECT step FROM metric ORDER BY step") == list(range(9))
+    assert column_of(store, "SELECT COUNT(*) FROM problem") == [0]
 
 
 # Read-only

@@ -51,8 +51,8 @@ def test_a_line_that_is_no_event_says_what_came():
 def test_a_short_write_spoils_only_its_own_event(tmp_path, monkeypatch):
     writer = SegmentWriter(tmp_path / "s.jsonl")
     writer.append(ProcessHeard())
-    whole_write = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: whole_write(descriptor, data[:7]))
+    whole_write, room = os.write, [7, 0]
+    monkeypatch.setattr(os, "write", lambda descriptor, data: whole_write(descriptor, data[: room.pop(0)]))
     with pytest.raises(OSError, match="only 7 of"):
         writer.append(ProcessHeard())
     monkeypatch.undo()
@@ -60,6 +60,35 @@ def test_a_short_write_spoils_only_its_own_event(tmp_path, monkeypatch):
     lines = read_back(tmp_path / "s.jsonl")
     assert [line.fault is None for line in lines] == [True, False, True]
     assert [line.event.seq for line in lines if line.event] == [0, 1]
+
+
+def test_a_write_that_comes_out_short_is_completed(tmp_path, monkeypatch):
+    writer = SegmentWriter(tmp_path / "s.jsonl")
+    whole_write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: whole_write(descriptor, data[:7]))
+    assert writer.append(MetricsRecorded(values={"a": 1})) == 0
+    monkeypatch.undo()
+    writer.append(ProcessHeard())
+    assert [line.event.seq for line in read_back(tmp_path / "s.jsonl")] == [0, 1]
+
+
+@pytest.mark.parametrize(("written", "numbers"), [(None, [0, 1, 2]), (0, [0, 1]), (9, [0, None, 1])])
+def test_an_interrupted_write_is_known_for_what_it_left(tmp_path, monkeypatch, written, numbers):
+    writer = SegmentWriter(tmp_path / "s.jsonl")
+    writer.append(ProcessHeard())
+    whole_write = os.write
+
+    def interrupted(descriptor, data):
+        whole_write(descriptor, data[:written])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.append(ProcessHeard())
+    monkeypatch.undo()
+    writer.append(ProcessHeard())
+    found = [line.event.seq if line.event else None for line in read_back(tmp_path / "s.jsonl")]
+    assert found == numbers
 
 
 def test_a_torn_tail_waits_until_its_newline_comes(tmp_path):

@@ -152,9 +152,21 @@ def test_variables_of_keras_are_read_without_a_warning():
 def test_values_of_pandas_are_read():
     pandas = pytest.importorskip("pandas")
     assert plain_value(pandas.Timestamp("2026-01-02T03:04:05Z")) == "2026-01-02T03:04:05.000000Z"
+    assert plain_value(pandas.Timestamp("2026-01-02T03:04:05").tz_localize("UTC")) == "2026-01-02T03:04:05.000000Z"
+    naive = pandas.Timestamp("2026-01-02T03:04:05")
+    assert plain_value(naive) == plain_value(naive.to_pydatetime())
     assert plain_value(pandas.NaT) is None
+    assert plain_value(pandas.NA) is None
     assert plain_value(pandas.Timedelta(seconds=1.5)) == 1.5
     assert plain_value(pandas.Series([1, 2])) == "[1, 2]"
+
+
+def test_what_is_masked_has_no_value():
+    assert plain_value(np.ma.masked) is None
+    assert plain_value(np.ma.array(3.0, mask=True)) is None
+    assert plain_value(np.ma.array([3.0], mask=[True])) is None
+    assert plain_value(np.ma.array([3.0], mask=[False])) == 3.0
+    assert plain_value(np.ma.array([1.0, 2.0], mask=[False, True])) == "[1.0, null]"
 
 
 def test_a_large_tensor_is_summed_up_and_a_smaller_one_listed_in_full():

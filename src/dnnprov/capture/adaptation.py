@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.model.events import HyperparameterAdapted
+from dnnprov.model.values import number_or_none, plain_text, plain_value, text_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +43,8 @@ class Change:
     attribute: str
     old_value: Any
     new_value: Any
-    epoch: int | None = None
-    step: int | None = None
+    epoch: int | float | None = None
+    step: int | float | None = None
     technique: str = MANUAL
     agent: str | None = None
     reason: str | None = None
@@ -75,15 +76,15 @@ class Adaptations:
         self._run.recorder.append(
             HyperparameterAdapted(
                 task=reference,
-                attribute=change.attribute,
-                old_value=change.old_value,
-                new_value=change.new_value,
-                epoch=change.epoch,
-                step=change.step,
-                technique=change.technique,
-                agent=change.agent,
-                reason=change.reason,
-                triggered_by=change.triggered_by,
+                attribute=plain_text(change.attribute),
+                old_value=plain_value(change.old_value),
+                new_value=plain_value(change.new_value),
+                epoch=number_or_none(change.epoch),
+                step=number_or_none(change.step),
+                technique=text_or_none(change.technique),
+                agent=text_or_none(change.agent),
+                reason=text_or_none(change.reason),
+                triggered_by=text_or_none(change.triggered_by),
                 adaptation_id=next(self._numbers),
             )
         )

@@ -21,10 +21,13 @@ class Background:
 
     Args:
         guarded: makes the context in which a job's failure is noted instead of raised, from what was done.
+        lacking: told what there is no thread for.
     """
 
-    def __init__(self, guarded: Callable[[str], AbstractContextManager[None]]) -> None:
+    def __init__(self, guarded: Callable[[str], AbstractContextManager[None]], lacking: Callable[[str], None]) -> None:
         self._guarded = guarded
+        self._lacking = lacking
+        self._is_beating = False
         self._lock = threading.RLock()  # a signal handler may submit while its thread does
         self._jobs: queue.SimpleQueue[Job | None] | None = None
         self._worker: threading.Thread | None = None
@@ -51,10 +54,15 @@ class Background:
                 worker.join()
 
     def start_beats(self, beat: Job, seconds: float) -> None:
-        """Call something at an interval until `stop_beats`."""
+        """Call something at an interval until `stop_beats`; a second call does nothing."""
+        if self._is_beating:
+            return
+        self._is_beating = True
         thread = threading.Thread(target=self._beat, args=(beat, seconds), name="dnnprov-heartbeat", daemon=True)
-        with self._guarded("starting the heartbeat"):
+        try:
             thread.start()
+        except RuntimeError as error:  # a limit of the system, or the interpreter ends
+            self._lacking(f"the journal is made durable at its end only, not every {seconds:g} s: {error}")
 
     def stop_beats(self) -> None:
         """Let the beating thread end."""

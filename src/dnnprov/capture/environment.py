@@ -68,7 +68,7 @@ def environment() -> EnvironmentRecorded:
         variables={name: os.environ[name] for name in ALLOWED_VARIABLES if name in os.environ},
     )
     event.frameworks = _loaded_frameworks()
-    with contextlib.suppress(PackageNotFoundError):
+    with contextlib.suppress(PackageNotFoundError, OSError):
         event.software = version("dnnprov")
     with contextlib.suppress(OSError, KeyError):  # no entry in the user database, as in some containers
         event.user = getpass.getuser()

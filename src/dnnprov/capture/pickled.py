@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from dnnprov.capture.recorder import DisabledRecorder, Recorder, warn_user
+from dnnprov.capture.disabled_recorder import DisabledRecorder
+from dnnprov.capture.recorder import Recorder
+from dnnprov.capture.user_warning import warn_user
 from dnnprov.journal.folder import StoreFolder
 from dnnprov.journal.reader import is_process_gone, machine_boot, process_started
 from dnnprov.model.events import FORMAT_VERSION, SegmentOpened

@@ -22,13 +22,13 @@ import socket
 import sys
 import threading
 import time
-import warnings
 import weakref
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dnnprov.capture.background import Background
+from dnnprov.capture.user_warning import warn_user
 from dnnprov.journal.reader import machine_boot, process_started
 from dnnprov.journal.writer import SegmentWriter
 from dnnprov.model.events import (
@@ -37,21 +37,39 @@ from dnnprov.model.events import (
     ProcessHeard,
     SegmentClosed,
     SegmentOpened,
+    TaskBegan,
 )
+from dnnprov.model.signals import came_from_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
     from dnnprov.journal.folder import StoreFolder
     from dnnprov.model.events import Event, Reference
 
 HEARTBEAT_SECONDS = 10.0
+CHILD_EXIT_PRIORITY = -100
+"""Of the last that a child of `multiprocessing` does: whatever it logs at its end comes before."""
+
 REOPEN_SECONDS = 1.0
 """How long to wait before another try to make a segment after one failed."""
 
-_TAKEN_AWAY = frozenset({errno.EBADF, errno.ESTALE})
-"""Errors of a descriptor that somebody closed, or whose file server knows it no more."""
+_BOUND_TO_SEGMENT = frozenset(
+    {
+        errno.EBADF,  # somebody closed the descriptor
+        errno.EFBIG,  # a limit of files, not of the disk
+        errno.EIO,
+        errno.ENODEV,
+        errno.ENOTCONN,  # the file server is another, or knows the file no more
+        errno.ENXIO,
+        errno.ESHUTDOWN,
+        errno.ESTALE,
+    }
+)
+"""Errors that another segment may not have."""
+
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS})
+"""Errors of file systems that make nothing durable on demand."""
 
 
 @dataclass
@@ -88,14 +106,16 @@ class Recorder:
         self._writer: SegmentWriter | None = None
         self._lost_untold = 0
         self._kept: list[tuple[Event, Handle]] = []  # beginnings that wait to be written
-        self._begun: list[tuple[Event, Handle]] = []  # those that are written
+        self._begun: dict[int, tuple[Event, Handle]] = {}  # those that are written and go on, by their handles
+        self._after: dict[int, list[Handle]] = {}  # tasks that one which is to be written again comes after, by handle
         self._open_again_at = 0.0
         self._beaten_at = 0
         self._closed = False
         self._warned: set[str] = set()
         self._append_lock = threading.RLock()  # `with` lets go of it whatever interrupts; a flag would stay
         self._deferred: dict[int, deque[Callable[[], None]]] = {}  # by thread: each does its own
-        self._background = Background(self.guarded)
+        self._background = Background(self.guarded, self._note_degraded)
+        self._is_child = False
         _recorders.add(self)
 
     def append(self, event: Event, *, keep: bool = False) -> Handle:
@@ -113,11 +133,13 @@ class Recorder:
         self.record(event, handle, keep=keep)
         return handle
 
-    def record(self, event: Event, handle: Handle | None = None, *, keep: bool = False) -> None:
+    def record(
+        self, event: Event, handle: Handle | None = None, *, keep: bool = False, is_second_try: bool = False
+    ) -> None:
         """Write an event; as `append`, for those that no later event refers to."""
         lock = self._append_lock
         if lock._is_owned():  # type: ignore[attr-defined] # noqa: SLF001 - as `is_recording` asks
-            self.defer(lambda: self.record(event, handle, keep=keep))
+            self.defer(lambda: self.record(event, handle, keep=keep, is_second_try=is_second_try))
             return
         try:
             with lock:
@@ -129,9 +151,9 @@ class Recorder:
                     if handle is not None:
                         handle.process, handle.seq = self.process, number
                         if keep:
-                            self._begun.append((event, handle))
+                            self._begun[id(handle)] = event, handle
                 except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
-                    self._miss(event, handle, error, keep=keep)
+                    self._miss(event, handle, error, keep=keep, is_second_try=is_second_try)
         finally:
             if self._deferred:
                 self.run_deferred()
@@ -161,11 +183,13 @@ class Recorder:
         self._catch_up(writer)
         return writer
 
-    def _miss(self, event: Event, handle: Handle | None, error: Exception, *, keep: bool) -> None:
-        """An event could not be written: try again in another segment, keep it, or count it."""
-        if isinstance(error, OSError) and error.errno in _TAKEN_AWAY and self._writer is not None:
-            self._leave_segment(self._writer)
-            self.defer(lambda: self.record(event, handle, keep=keep))
+    def _miss(self, event: Event, handle: Handle | None, error: Exception, *, keep: bool, is_second_try: bool) -> None:
+        """An event could not be written: try once again in another segment, keep it, or count it."""
+        if came_from_handler(error):
+            raise error
+        is_bound = isinstance(error, OSError) and error.errno in _BOUND_TO_SEGMENT
+        if is_bound and not is_second_try and self._open_another():
+            self.defer(lambda: self.record(event, handle, keep=keep, is_second_try=True))
             return
         if keep and handle is not None and not self._closed:
             self._kept.append((event, handle))
@@ -190,14 +214,31 @@ class Recorder:
         self.record(ProblemRecorded(kind=kind, detail=detail))
         self._warn(kind, f"{detail} (kind {kind!r}; `dnnprov doctor` counts more of it)")
 
+    def forget(self, handle: Handle) -> None:
+        """What a handle stands for has ended: nothing that comes builds on it."""
+        self._begun.pop(id(handle), None)
+
     @contextlib.contextmanager
     def guarded(self, where: str) -> Iterator[None]:
         """Keep a failure of our own code from the training: it becomes a problem `capture_failure`."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
-            with contextlib.suppress(Exception):
-                self.note_problem("capture_failure", f"{where}: {type(error).__name__}: {error}")
+            self.note_failure(where, error)
+
+    def note_failure(self, where: str, error: Exception) -> None:
+        """Note what was raised here as a problem `capture_failure`, unless the user's own handler of a signal did.
+
+        Raises:
+            Exception: what a handler of a signal raised, which is meant for the user's code.
+        """
+        if came_from_handler(error):
+            raise error
+        with contextlib.suppress(Exception):
+            self.note_problem("capture_failure", f"{where}: {type(error).__name__}: {error}")
+
+    def _note_degraded(self, detail: str) -> None:
+        self.note_problem("degraded", detail)
 
     def notice_deletion(self) -> None:
         """Where the journal was deleted, or taken away: say so, and record the rest of the run into a new segment."""
@@ -214,12 +255,39 @@ class Recorder:
             return
         with self._append_lock:
             if writer.is_deleted():
-                self._kept, self._begun = [*self._begun, *self._kept], []
-                for _, handle in self._kept:
-                    handle.seq = None
+                self._begin_anew(writer)
+            else:
+                self.num_lost += 1
+                self._lost_untold += 1
             self._leave_segment(writer)
-            self.num_lost += 1
-            self._lost_untold += 1
+
+    def _begin_anew(self, writer: SegmentWriter) -> None:
+        """The journal is gone: what goes on is to begin once more in the next one, which tells what became of this."""
+        begun, self._begun = list(self._begun.values()), {}
+        known = {handle.seq: handle for _, handle in begun}
+        for event, handle in begun:
+            if isinstance(event, TaskBegan):
+                self._after[id(handle)] = [known[one] for one in event.after if isinstance(one, int) and one in known]
+        for _, handle in begun:
+            handle.seq = None
+        detail = f"{writer.path} was deleted with {writer.num_events} events; what was not taken in before is lost"
+        gone = ProblemRecorded(kind="journal_deleted", detail=detail)
+        self._kept = [*begun, (gone, Handle(self.process)), *self._kept]
+        self.num_lost += writer.num_events
+
+    def _open_another(self) -> bool:
+        """Go on in a segment of another name, where one can be made; else stay with this one."""
+        writer, process = self._writer, self.process
+        if writer is None:
+            return False
+        self.process = _process_name(self._header.rank)
+        try:
+            self._open()
+        except OSError:
+            self.process = process
+            return False
+        writer.close()
+        return True
 
     def _leave_segment(self, writer: SegmentWriter) -> None:
         """Go on in a segment of another name."""
@@ -227,13 +295,13 @@ class Recorder:
         writer.close()
         self.process = _process_name(self._header.rank)
 
-    def start_heartbeat(self) -> None:
-        """Sync the segment every 10 s from a thread, and give a sign of life where nothing else was recorded."""
-        self._background.start_beats(self._beat, HEARTBEAT_SECONDS)
-
     def submit(self, job: Callable[[], None]) -> None:
         """Run something slow off the training thread, in the order of the calls; `close` waits for it."""
         self._background.submit(job)
+
+    def retry(self) -> None:
+        """Let the next event try at once to open a journal, where there is none: it may be the last that can."""
+        self._open_again_at = 0.0
 
     def drain(self) -> None:
         """Wait until everything submitted is done."""
@@ -245,10 +313,11 @@ class Recorder:
         self._background.stop_beats()
         writer = self._writer
         if writer is not None:
-            with contextlib.suppress(OSError):  # the next reader still sees all that was written
-                writer.sync()
+            self._sync(writer)  # the next reader sees all that was written in any case
             with self.guarded("closing the journal"), self._append_lock:
                 self._close_segment(writer)
+        else:
+            self._note_unwritten()
         self.num_lost += len(self._kept)
         self._writer, self._closed = None, True
 
@@ -260,9 +329,13 @@ class Recorder:
         except OSError as error:
             self._warn("lost", f"could not be recorded: {error}; its end is not known")
             writer.close()
-            if num_lost := self._lost_untold + len(self._kept):
-                with contextlib.suppress(OSError):
-                    self.folder.note_unwritten(self.run, self.process, num_lost)
+            self._note_unwritten()
+
+    def _note_unwritten(self) -> None:
+        """Leave the number of events that could not be written as the name of a file, which a full disk takes."""
+        if (num_lost := self._lost_untold + len(self._kept)) and not self._closed:
+            with contextlib.suppress(OSError, ValueError):
+                self.folder.note_unwritten(self.run, self.process, num_lost)
 
     def _open(self) -> SegmentWriter:
         if self._closed:
@@ -271,16 +344,27 @@ class Recorder:
             raise OSError(f"the store {self.folder.path} is not writable")
         self._open_again_at = time.monotonic() + REOPEN_SECONDS
         self.folder.create()
+        opening = self._opening()  # which opens files too: before the journal takes the last descriptor there is
         writer = SegmentWriter(self.folder.segment(self.run, self.process))
         try:
-            writer.append(self._opening())
+            writer.append(opening)
         except OSError:  # a disk that is full: the next try must not find this file
             writer.close()
             with contextlib.suppress(OSError):
                 writer.path.unlink()
             raise
         self._writer, self._open_again_at = writer, 0.0
+        self._background.start_beats(self._beat, HEARTBEAT_SECONDS)
+        if self._is_child:
+            self._close_with_child()
         return writer
+
+    def _close_with_child(self) -> None:
+        """A child of `multiprocessing` runs no exit handlers but those that it is told of."""
+        self._is_child = False
+        multiprocessing = sys.modules.get("multiprocessing.util")
+        if multiprocessing is not None:
+            multiprocessing.Finalize(None, self.close, exitpriority=CHILD_EXIT_PRIORITY)
 
     def _opening(self) -> SegmentOpened:
         header = self._header
@@ -293,8 +377,12 @@ class Recorder:
         """Write what was kept while nothing could be written, and tell how many events are lost."""
         while self._kept:
             event, handle = self._kept[0]
+            if isinstance(event, TaskBegan) and (after := self._after.pop(id(handle), None)) is not None:
+                event.after = [one for one in map(self.reference, after) if one is not None]
             handle.process, handle.seq = self.process, writer.append(event)
-            self._begun.append(self._kept.pop(0))
+            self._kept.pop(0)
+            if not isinstance(event, ProblemRecorded):
+                self._begun[id(handle)] = event, handle
         if self._lost_untold:
             count, self._lost_untold = self._lost_untold, 0
             try:
@@ -317,16 +405,26 @@ class Recorder:
         if writer.last_write_at == self._beaten_at:  # nothing since the last beat, whatever the clock says
             self.record(ProcessHeard())
         self._beaten_at = writer.last_write_at
-        with contextlib.suppress(OSError):  # tried again in 10 s
+        self._sync(writer)
+
+    def _sync(self, writer: SegmentWriter) -> None:
+        """Make the journal durable; that the disk would not is told, since it says so only once."""
+        try:
             writer.sync()
+        except OSError as error:
+            if error.errno not in _NO_SYNC and "not_synced" not in self._warned:
+                self.note_problem(
+                    "not_synced", f"{writer.path} may not be on the disk as it was written: {error.strerror}"
+                )
 
     def become_child(self) -> None:
         """After a fork, in the child: leave the parent's segment and threads to the parent."""
         parent, writer = self.process, self._writer
-        self._background = Background(self.guarded)
+        self._background = Background(self.guarded, self._note_degraded)
         self._append_lock, self._deferred = threading.RLock(), {}
         self._writer = None
-        self._kept, self._begun = [], []
+        self._is_child = True
+        self._kept, self._begun, self._after = [], {}, {}
         self._lost_untold = 0
         self._header = SegmentOpened(
             format=FORMAT_VERSION,
@@ -339,39 +437,6 @@ class Recorder:
         self.process = _process_name(self._header.rank, forked=True)
         if writer is not None:
             writer.close()
-
-
-class DisabledRecorder(Recorder):
-    """Takes everything and does nothing: what `DNNPROV_DISABLED=1` asks for."""
-
-    def append(self, event: Event, *, keep: bool = False) -> Handle:  # noqa: ARG002, D102 - as in the base
-        return Handle(self.process)
-
-    def record(self, event: Event, handle: Handle | None = None, *, keep: bool = False) -> None:  # noqa: D102
-        pass
-
-    def note_problem(self, kind: str, detail: str) -> None:  # noqa: D102
-        pass
-
-    def start_heartbeat(self) -> None:  # noqa: D102
-        pass
-
-    def submit(self, job: Callable[[], None]) -> None:  # noqa: D102
-        pass
-
-
-def warn_user(message: str) -> None:
-    """Say something through `warnings`, at the line of the user's code that led to it."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as `warnings` itself does
-    level = 2
-    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "dnnprov":
-        frame, level = frame.f_back, level + 1
-    text = f"dnnprov: {message}"
-    try:
-        warnings.warn(text, RuntimeWarning, stacklevel=level)
-    except Exception:  # noqa: BLE001 - warnings may be errors, or go to a function of the user's; neither may end a training
-        with contextlib.suppress(Exception):
-            print(text, file=sys.stderr)  # noqa: T201 - the only other way to say it
 
 
 _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()

@@ -26,7 +26,17 @@ from dnnprov.model.events import (
     RunEnded,
 )
 from dnnprov.model.training import TRAINING_TAGS
-from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, number_or_none, plain_value
+from dnnprov.model.values import (
+    MAX_INTEGER,
+    MIN_INTEGER,
+    are_plain,
+    nearest_floats,
+    number_or_none,
+    plain_text,
+    plain_value,
+    plain_values,
+    text_or_none,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,7 +115,7 @@ class Run:
         Returns:
             The task, a context manager that ends it.
         """
-        tag, before = str(plain_value(tag)), self._tasks_in(after)
+        tag, before = plain_text(tag), self._tasks_in(after)
         if tag.lower() in TRAINING_TAGS:
             before += [fed for fed in self._feeding if fed not in before]
         task = RunTask(self, tag, before, identifier, details)
@@ -130,6 +140,8 @@ class Run:
             step = number_or_none(step)
         if epoch is not None and (type(epoch) is not int or not MIN_INTEGER <= epoch <= MAX_INTEGER):
             epoch = number_or_none(epoch)
+        if not are_plain(map(type, metrics.values())):
+            metrics = plain_values(nearest_floats(metrics))
         self.recorder.record(MetricsRecorded(step=step, epoch=epoch, values=metrics))
 
     def set_params(self, /, **parameters: Any) -> None:
@@ -212,7 +224,7 @@ class Run:
                 FileRecorded(
                     path=str(place),
                     relation=relation,
-                    role=None if role is None else str(role),
+                    role=text_or_none(role),
                     size=state.size,
                     modified=state.modified // 1000,
                     task=self.recorder.reference(task.handle) if task else None,
@@ -243,16 +255,18 @@ class Run:
                 self._is_finishing = False
 
     def _finish(self, status: RunStatus, reason: str | None) -> None:
-        with self.recorder.guarded("finish"):
+        with self.recorder.guarded("before finish"):
             self.recorder.run_deferred()
             for job in self._before_finish:
                 with self.recorder.guarded("before finish"):
                     job()
             self.recorder.drain()
             self.recorder.notice_deletion()
+        with self.recorder.guarded("finish"):
             if status == "finished" and self._own_end is not None:
                 status, reason = self._own_end
             status, reason = self.known_ending(status, reason)
+            self.recorder.retry()
             if not self.is_elsewhere():
                 self._end_everything(status, reason)
         self._status = status
@@ -264,7 +278,7 @@ class Run:
         if status not in END_STATES:
             self.recorder.note_problem("unknown_status", f"{status!r} is no status to end with; finished was recorded")
             status = "finished"
-        return status, None if reason is None else str(plain_value(reason))
+        return status, text_or_none(reason)
 
     def continue_from(self, earlier: EarlierRun) -> None:
         """Take over what earlier processes of a resumed run left, so that a change since is seen as one."""
@@ -326,7 +340,11 @@ class Run:
         """The tasks among what was given as `after`; what is none is noted."""
         if after is None or isinstance(after, RunTask):
             return [after] if isinstance(after, RunTask) else []
-        given = list(after) if isinstance(after, Iterable) and not isinstance(after, str) else [after]
+        given: list[object] = [after]
+        if isinstance(after, Iterable) and not isinstance(after, str):
+            given = []
+            with self.recorder.guarded("the tasks that a task comes after"):
+                given += after
         for one in given:
             if not isinstance(one, RunTask):
                 shown = plain_value(one)

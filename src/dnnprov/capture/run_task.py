@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from dnnprov.capture.signals import find_signal
 from dnnprov.model.events import ElementsRecorded, TaskBegan, TaskEnded
+from dnnprov.model.signals import find_signal
 from dnnprov.model.training import output_set
+from dnnprov.model.values import are_plain, number_or_none, plain_text, plain_values, text_or_none
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from types import TracebackType
 
     from dnnprov.capture.recorder import Handle
@@ -46,11 +48,12 @@ class RunTask:
     ) -> None:
         self.run = run
         self.tag = tag
-        self.last_epoch: int | None = None
+        self.last_epoch: int | float | None = None
         self._status: RunStatus = "running"
         references = [reference for task in after if (reference := run.recorder.reference(task.handle)) is not None]
-        began = TaskBegan(tag=tag, after=references, identifier=identifier, details=dict(details or {}))
+        began = TaskBegan(tag=tag, after=references, identifier=text_or_none(identifier), details=_texts(details))
         self.handle: Handle = run.recorder.append(began, keep=True)
+        self._process_id = os.getpid()
 
     @property
     def status(self) -> RunStatus:
@@ -76,9 +79,10 @@ class RunTask:
         Args:
             values: the metrics, and `epoch`, counted as the caller counts.
         """
-        epoch = values.get("epoch")
-        if type(epoch) is int:
-            self.last_epoch = epoch
+        if not are_plain(map(type, values.values())):
+            values = plain_values(values)
+        if (epoch := values.get("epoch")) is not None:
+            self.last_epoch = epoch if type(epoch) is int else number_or_none(epoch)
         self.record(output_set(self.tag), "generated", [values])
 
     def record(self, data_set: str, relation: Relation, rows: list[Mapping[str, Any]]) -> None:
@@ -89,16 +93,16 @@ class RunTask:
             relation: `"used"` or `"generated"`.
             rows: attribute -> value, one mapping an element.
         """
-        if self.run.is_closed(f"{data_set} of task {self.tag}"):
+        recorder, tag = self.run.recorder, plain_text(data_set)
+        if self.run.is_closed(f"{tag} of task {self.tag}"):
             return
-        self.run.recorder.record(
-            ElementsRecorded(
-                task=self.run.recorder.reference(self.handle),
-                set=str(data_set),
-                relation=relation,
-                rows=[dict(row) for row in rows],
-            )
-        )
+        try:  # without a context manager, which costs more than the rest
+            plain = [plain_values(row) for row in rows]
+        except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
+            recorder.note_failure(f"rows of {tag}", error)
+            return
+        task = recorder.reference(self.handle)
+        recorder.record(ElementsRecorded(task=task, set=tag, relation=relation, rows=plain))
 
     def uses_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
         """Record a file or folder that the task read; its SHA-256 follows in the background."""
@@ -124,8 +128,8 @@ class RunTask:
         self._status = status
         reference = self.run.recorder.reference(self.handle)
         if reference is not None:
-            ended = TaskEnded(task=reference, status=status, reason=reason, details=dict(details or {}))
-            self.run.recorder.record(ended)
+            self.run.recorder.record(TaskEnded(task=reference, status=status, reason=reason, details=_texts(details)))
+            self.run.recorder.forget(self.handle)
         self.run.forget_task(self)
 
     def __enter__(self) -> Self:
@@ -134,7 +138,7 @@ class RunTask:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self.run.is_elsewhere():
+        if self._process_id == os.getpid():  # a child that left the block of its parent ends nothing
             self.end(*end_of_block(error))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -143,6 +147,13 @@ class RunTask:
 
     def __repr__(self) -> str:
         return f"<RunTask {self.tag!r} of run {self.run.name!r}, {self._status}>"
+
+
+def _texts(details: object) -> dict[str, str]:
+    """Further texts about a task, whatever the user gave."""
+    if isinstance(details, Mapping):
+        return {plain_text(name): plain_text(value) for name, value in details.items()}
+    return {"details": plain_text(details)} if details is not None else {}
 
 
 def end_of_block(error: BaseException | None) -> tuple[RunStatus, str | None]:

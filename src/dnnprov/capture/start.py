@@ -8,18 +8,20 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.capture.disabled_recorder import DisabledRecorder
 from dnnprov.capture.earlier import find_earlier
 from dnnprov.capture.environment import environment
 from dnnprov.capture.follower import start_follower
 from dnnprov.capture.notebook import running_cell
-from dnnprov.capture.recorder import DisabledRecorder, Recorder, warn_user
+from dnnprov.capture.recorder import Recorder
 from dnnprov.capture.run import Run, active_run, open_runs
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.capture.switches import is_switched_on
+from dnnprov.capture.user_warning import warn_user
 from dnnprov.errors import UsageError
 from dnnprov.journal.folder import store_folder
 from dnnprov.model.events import RunResumed, RunStarted
-from dnnprov.model.values import plain_value
+from dnnprov.model.values import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,15 +74,18 @@ def start_run(
     _check("name", name, str | None, "text")
     _check("parent", parent, Run | str | None, "a run or its uid")
     _check("resume", resume, str | None, "the uid of a run")
+    if "\0" in str(store or ""):
+        raise UsageError(
+            f"store={str(store)!r} holds a NUL, which no path may; expected a folder or a postgresql:// URL"
+        )
     labels = _labels(tags)
     folder = store_folder(store)
     if is_switched_on(DISABLED_VARIABLE, default=False):
         return Run(DisabledRecorder(folder, resume or secrets.token_hex(8)), dataflow, name or dataflow)
     _finish_earlier_cells(dataflow)
     run = (_resume(folder, dataflow, resume) if resume else None) or _start(folder, dataflow, name, labels, parent)
-    run.set_params(**{_text(key): value for key, value in (params or {}).items()})
+    run.set_params(**{plain_text(key): value for key, value in (params or {}).items()})
     run.recorder.submit(lambda: _record_environment(run.recorder))
-    run.recorder.start_heartbeat()
     open_runs.add(run)
     return run
 
@@ -146,16 +151,11 @@ def _labels(tags: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
     if isinstance(tags, str):
         return {tags: ""}
     if isinstance(tags, Mapping):
-        return {_text(key): _text(value) for key, value in tags.items()}
+        return {plain_text(key): plain_text(value) for key, value in tags.items()}
     try:
-        return dict.fromkeys((_text(tag) for tag in tags), "")
+        return dict.fromkeys((plain_text(tag) for tag in tags), "")
     except TypeError:
         raise UsageError(f"tags={tags!r} is a {type(tags).__name__}; expected a dict or a list of labels") from None
-
-
-def _text(label: object) -> str:
-    plain = plain_value(label)
-    return plain if isinstance(plain, str) else str(plain)
 
 
 def _finish_earlier_cells(dataflow: str) -> None:

@@ -14,11 +14,12 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from dnnprov.capture.recorder import warn_user
 from dnnprov.capture.run import active_run
 from dnnprov.capture.start import start_run
+from dnnprov.capture.user_warning import warn_user
 from dnnprov.dataflow.plan import DataflowPlan
 from dnnprov.journal.folder import store_folder
+from dnnprov.model.signals import came_from_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,6 +166,8 @@ class Recording:
                 yield
         except Exception as error:
             run = active_run() or self._own
+            if came_from_handler(error):
+                raise
             if run is None:
                 warn_user(f"{where}: {type(error).__name__}: {error}")
             else:

@@ -28,6 +28,7 @@ from dnnprov.integrations.run_choice import RunChoice, check_type, in_another_th
 from dnnprov.integrations.seen_values import first_seen, seen_values
 from dnnprov.integrations.technique import BY_HAND
 from dnnprov.model.events import ProblemRecorded
+from dnnprov.model.signals import came_from_handler
 from dnnprov.model.values import plain_value, utc_text
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class TrainingSteps:
             if self.run is not None:
                 with self.run.recorder.guarded(where):
                     raise
+            elif came_from_handler(error):
+                raise
             else:
                 self._note_early_failure(f"{where}: {type(error).__name__}: {error}")
 

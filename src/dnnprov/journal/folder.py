@@ -121,7 +121,9 @@ class StoreFolder:
         Raises:
             OSError: not even that can be made.
         """
-        (self.journal / run / f"{process}.{num_events}{UNWRITTEN_SUFFIX}").touch()
+        note = self.journal / run / f"{process}.{num_events}{UNWRITTEN_SUFFIX}"
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.touch()
 
     def find_unwritten(self, run: str, process: str) -> int:
         """How many events of a process could not be written, as it noted at its end."""

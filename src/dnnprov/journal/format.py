@@ -24,7 +24,7 @@ from dnnprov.model.events import (
     MetricsRecorded,
     ParametersSet,
 )
-from dnnprov.model.values import are_plain, nearest_floats, plain_value, split_non_finite
+from dnnprov.model.values import plain_value, split_non_finite
 
 _encode_lines = msgspec.json.Encoder(enc_hook=plain_value).encode_lines
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -33,31 +33,19 @@ _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 def encode(event: Event) -> bytes:
     """The line of an event that has its number and time already.
 
-    Values of exactly JSON's own types go through in a single pass in C. Only where there are others, or where the
-    result may hide a loss (a `null`, which a NaN becomes too), are they looked at one by one.
+    The values of an event are JSON scalars (`dnnprov.model.values`), so that encoding runs no code but ours. It is a
+    single pass in C; only where the line may hide a loss (a `null`, which a NaN becomes too), or cannot be made, are
+    values looked at one by one.
     """
-    kind = type(event)
-    if kind is MetricsRecorded or kind is ParametersSet:
-        passes = are_plain(map(type, event.values.values()))  # type: ignore[attr-defined] # a narrower check costs more
-    elif kind is ElementsRecorded:
-        passes = all(are_plain(map(type, row.values())) for row in event.rows)  # type: ignore[attr-defined]
-    else:
-        passes = kind is not HyperparameterAdapted
-    if passes:
-        try:
-            line = _encode_lines([event])  # of a tuple, msgspec 0.22 never lets go
-        except UnicodeEncodeError:  # a lone surrogate
-            pass
-        else:
-            if b"null" not in line:
-                return line
-    return _encode_lines([_with_plain_values(event)])
+    try:
+        line = _encode_lines([event])  # of a tuple, msgspec 0.22 never lets go
+    except Exception:  # noqa: BLE001 - a lone surrogate, an integer of thousands of digits, what else there may be
+        return _encode_lines([_with_names(event)])
+    return _encode_lines([_with_names(event)]) if b"null" in line else line
 
 
-def _with_plain_values(event: Event) -> Event:
-    """The event with every user value made plain, the non-finite ones named beside."""
-    if isinstance(event, MetricsRecorded):
-        event.values = nearest_floats(event.values)
+def _with_names(event: Event) -> Event:
+    """The event with non-finite values named beside, and every text one that UTF-8 can carry."""
     if isinstance(event, MetricsRecorded | ParametersSet):
         event.values, event.non_finite = split_non_finite(event.values)
     elif isinstance(event, ElementsRecorded):

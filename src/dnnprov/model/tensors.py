@@ -67,8 +67,14 @@ def read_tensor(value: Any) -> object:
     if dtype.startswith("datetime64"):
         return _converted(value.astype("str").tolist(), _moment)
     if size == 1:
-        return _read_scalar(value.item(), value, dtype)
+        return None if _is_masked(value) else _read_scalar(value.item(), value, dtype)
     return _converted(value.tolist(), lambda number: shortest_float(number, dtype))
+
+
+def _is_masked(value: Any) -> bool:
+    """Whether NumPy's masked array hides its only value, which `item` would tell all the same."""
+    mask = getattr(value, "mask", False)
+    return hasattr(mask, "all") and bool(mask.all())
 
 
 def shortest_float(value: Any, dtype: str) -> Any:

@@ -13,9 +13,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Any, SupportsFloat, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
+from dnnprov.model.signals import came_from_handler
 from dnnprov.model.tensors import is_tensor, read_tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Scalar: TypeAlias = int | float | str | bool | None
 """What a journal carries and a database column holds."""
@@ -41,7 +45,12 @@ def utc_text(moment: datetime | date) -> str:
     """ISO 8601 in UTC with a Z; a time without zone counts as local time, a date stays a date."""
     if not isinstance(moment, datetime):
         return moment.isoformat()
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    convert = getattr(moment, "to_pydatetime", None)  # of pandas' times, which know no local one
+    standard: datetime = moment if convert is None else convert(warn=False)
+    try:
+        return standard.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError):  # of the first year or the last, in another zone no time any more
+        return moment.isoformat()
 
 
 def json_text(value: object) -> str:
@@ -58,19 +67,23 @@ def plain_value(value: object) -> Scalar:
     """
     try:
         return _plain(value)
-    except Exception as error:  # noqa: BLE001 - user objects may raise anything; recording must not (P1)
+    except Exception as error:  # user objects may raise anything; recording must not (P1)
+        if came_from_handler(error):
+            raise
         return f"<{type(value).__name__}: not readable, {type(error).__name__}>"
 
 
-def _plain(value: object) -> Scalar:  # noqa: C901, PLR0911 - one line a kind of value
+def _plain(value: object) -> Scalar:  # noqa: C901, PLR0911, PLR0912 - one line a kind of value
     if value is None or isinstance(value, bool | str):
         return _encodable(value) if isinstance(value, str) else value
     if isinstance(value, Enum):
         return plain_value(value.value)
     if isinstance(value, int):
-        return int(value) if MIN_INTEGER <= value <= MAX_INTEGER else str(int(value))
+        return int(value) if MIN_INTEGER <= value <= MAX_INTEGER else _digits(int(value))
     if isinstance(value, type):
         return _described(value)
+    if type(value).__name__ == "NAType":  # pandas', which answers no question about itself
+        return None
     if isinstance(value, float):
         return float(value)
     if is_tensor(value):
@@ -116,6 +129,14 @@ def _json_ready(value: object) -> object:
     return _json_ready(held) if isinstance(held, list) else plain_value(held)
 
 
+def _digits(value: int) -> str:
+    """An integer beyond 64 bits as text: decimal, or hexadecimal where it is so long that Python refuses the other."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
+
+
 def _described(value: object) -> str:
     text = str(value)
     if len(text) > MAX_DESCRIPTION:
@@ -141,6 +162,25 @@ def _encodable(text: str) -> str:
 
 are_plain = frozenset({int, float, str, bool, type(None)}).issuperset
 """Whether values of these types, each exactly one of JSON's, go into a journal as they are."""
+
+
+def plain_text(value: object) -> str:
+    """What names and describes something, as text, whatever the user gave."""
+    plain = plain_value(value)
+    return plain if isinstance(plain, str) else str(plain)
+
+
+def text_or_none(value: object) -> str | None:
+    """As `plain_text`; `None` stays."""
+    return None if value is None else plain_text(value)
+
+
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """All values as JSON scalars.
+
+    Where values come in, before any lock is held: to read one may run code of the user's, or wait for a device.
+    """
+    return {name: plain_value(value) for name, value in values.items()}
 
 
 def same_value(one: object, other: object) -> bool:

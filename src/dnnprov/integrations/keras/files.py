@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dnnprov.capture.recorder import warn_user
 from dnnprov.capture.start import DISABLED_VARIABLE
 from dnnprov.capture.switches import is_switched_on
+from dnnprov.capture.user_warning import warn_user
 from dnnprov.integrations.keras.file_watch import listeners_of, remember_file
 from dnnprov.integrations.keras.probes import is_of_keras
 from dnnprov.integrations.read_file import ReadFile
+from dnnprov.model.signals import came_from_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -201,6 +202,8 @@ def _quietly() -> Iterator[None]:
     """Keep a failure of ours from whoever saves or loads; the warning is all that can be done where no run is known."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
+    except Exception as error:  # P1: recording never raises into a training
+        if came_from_handler(error):
+            raise
         with suppress(Exception):
             warn_user(f"a file of a Keras model was not recorded: {type(error).__name__}: {error}")

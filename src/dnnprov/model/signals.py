@@ -1,4 +1,4 @@
-"""Tells whether a block was left because of a signal, without a handler of ours.
+"""Tells whether an exception is there because of a signal, without a handler of ours.
 
 A handler of ours would take the place of the user's, or would be taken for one by a framework that looks. So what is
 looked at is the exception that left the block: the traceback of one that a handler raised leads through that handler.
@@ -11,6 +11,7 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from types import CodeType, TracebackType
 
 _ENDING = tuple(
@@ -30,24 +31,37 @@ def find_signal(error: BaseException) -> str | None:
     Either the exception came out of the Python function that handles the signal, or it is a `SystemExit` with the code
     that shells give to a program that a signal ended: 143 for SIGTERM.
     """
-    handlers = _handlers()
+    for number in _signals_of(error, _handlers(_ENDING)):
+        return signal.Signals(number).name
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return _BY_CONVENTION.get(error.code)
+    return None
+
+
+def came_from_handler(error: BaseException) -> bool:
+    """Whether the user's handler of any signal raised it, which then is meant for the user's code and nobody else's.
+
+    A handler runs wherever the program is, in the middle of our code as well.
+    """
+    return next(_signals_of(error, _handlers(signal.valid_signals())), None) is not None
+
+
+def _signals_of(error: BaseException, handlers: dict[CodeType, list[int]]) -> Iterator[int]:
+    """The signals through whose handlers a traceback leads."""
     step: TracebackType | None = error.__traceback__
     while step is not None and handlers:
         for number in handlers.get(step.tb_frame.f_code, ()):
             code, found = step.tb_frame.f_code, step.tb_frame.f_locals
             given = [found.get(name) for name in code.co_varnames[: code.co_argcount]]
             if number in given or code.co_flags & 0x04:  # *args: who else would call a handler
-                return number.name
+                yield number
         step = step.tb_next
-    if isinstance(error, SystemExit) and isinstance(error.code, int):
-        return _BY_CONVENTION.get(error.code)
-    return None
 
 
-def _handlers() -> dict[CodeType, list[signal.Signals]]:
+def _handlers(numbers: Iterable[int]) -> dict[CodeType, list[int]]:
     """The code of Python functions that handle signals now."""
-    found: dict[CodeType, list[signal.Signals]] = {}
-    for number in _ENDING:
+    found: dict[CodeType, list[int]] = {}
+    for number in numbers:
         handler: object = signal.getsignal(number)
         while isinstance(handler, functools.partial):
             handler = handler.func
