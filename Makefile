@@ -17,7 +17,7 @@ help:
 	@echo "make docs-generate  write anew what its pages take from the code"
 	@echo "make format       let ruff format and mend what it can"
 	@echo "make bench        measure everything and write the page of it (ONLY=\"log_call ingest\" for some, no page)"
-	@echo "make bench-large  measure what takes minutes and gigabytes"
+	@echo "make bench-large  measure what takes minutes and gigabytes, and write its page"
 	@echo "make kill-rounds  kill $(ROUNDS) recorders, followers and readers each, and count what is in the database"
 	@echo "make many-processes  let 64 processes make 20,000 log calls each at once, and count them all"
 	@echo "make clean        remove what these commands made"
@@ -51,7 +51,7 @@ bench: $(DEMO)/ready
 	$(DEMO)/bin/python -m benchmarks $(if $(ONLY),$(ONLY),--markdown docs/reference/benchmarks.md)
 
 bench-large: $(DEMO)/ready
-	$(DEMO)/bin/python -m benchmarks --large $(ONLY)
+	$(DEMO)/bin/python -m benchmarks --large $(if $(ONLY),$(ONLY),--markdown docs/reference/benchmarks-large.md)
 
 kill-rounds: $(TEST)/ready
 	$(TEST)/bin/python tests/kill_rounds.py $(ROUNDS)

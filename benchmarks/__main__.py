@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     if failed:
         progress.print(f"[bold]failed, see above: {', '.join(failed)}[/bold]")
     elif options.markdown:
-        options.markdown.write_text(markdown_page(results, machine), encoding="utf-8")
+        options.markdown.write_text(markdown_page(results, machine, is_large=options.large), encoding="utf-8")
     is_missed = any(one.is_reached is False for result in results for one in result.measurements)
     return 2 if failed else int(is_missed)
 

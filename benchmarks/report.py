@@ -38,12 +38,13 @@ def terminal_table(results: Iterable[Measured]) -> Table:
     return table
 
 
-def markdown_page(results: Sequence[Measured], machine: Mapping[str, str]) -> str:
-    """The page of the reference: the table, the details of each benchmark, the machine."""
+def markdown_page(results: Sequence[Measured], machine: Mapping[str, str], *, is_large: bool = False) -> str:
+    """A page of the reference: the table, the details of each benchmark, the machine."""
+    command = "make bench-large" if is_large else "make bench"
     lines = [
-        "# Benchmarks",
+        "# Benchmarks of large histories" if is_large else "# Benchmarks",
         "",
-        "Made by `make bench`; do not edit. Ratio: the figure as a part of its reach. How each is measured stands in",
+        f"Made by `{command}`; do not edit. Ratio: the figure as a part of its reach. How each is measured stands in",
         "the modules of `benchmarks`; what figures consist of, in [performance](../explanation/performance.md).",
         "",
         *_table(COLUMNS, (cells(one) for result in results for one in result.measurements)),
@@ -56,7 +57,7 @@ def markdown_page(results: Sequence[Measured], machine: Mapping[str, str]) -> st
     ]
     for result in results:
         lines += ["", f"### {_as_sentence(BENCHMARKS[result.name])}", ""]
-        lines += [f"`make bench ONLY={result.name}`, {result.seconds:.0f} s.", ""]
+        lines += [f"`{command} ONLY={result.name}`, {result.seconds:.0f} s.", ""]
         for one in result.measurements:
             if one.details:
                 lines += [

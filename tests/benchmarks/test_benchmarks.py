@@ -89,7 +89,11 @@ def test_an_unknown_name_is_told_with_those_there_are():
     assert "'log_cal' is no benchmark; there are log_call, many_calls" in done.stderr
 
 
-def test_the_page_in_the_documentation_has_every_benchmark():
+def test_the_pages_in_the_documentation_have_every_benchmark():
     text = (ROOT / "docs/reference/benchmarks.md").read_text(encoding="utf-8")
     for name in NAMES:
         assert f"`make bench ONLY={name}`" in text
+    text = (ROOT / "docs/reference/benchmarks-large.md").read_text(encoding="utf-8")
+    for name in ("questions", "ingest"):
+        assert f"`make bench-large ONLY={name}`" in text
+    assert "10,000 runs x 1,000 epochs x 6" in text
