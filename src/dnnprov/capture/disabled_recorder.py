@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dnnprov.capture.recorder import Handle, Recorder
+from dnnprov.capture.beginnings import Handle
+from dnnprov.capture.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,10 +24,10 @@ import threading
 import time
 import weakref
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dnnprov.capture.background import Background
+from dnnprov.capture.beginnings import Beginnings, Handle
 from dnnprov.capture.user_warning import warn_user
 from dnnprov.journal.reader import machine_boot, process_started
 from dnnprov.journal.writer import SegmentWriter
@@ -37,7 +37,6 @@ from dnnprov.model.events import (
     ProcessHeard,
     SegmentClosed,
     SegmentOpened,
-    TaskBegan,
 )
 from dnnprov.model.signals import came_from_handler
 
@@ -72,19 +71,6 @@ _NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS}
 """Errors of file systems that make nothing durable on demand."""
 
 
-@dataclass
-class Handle:
-    """What a task or file is known by.
-
-    Attributes:
-        process: that recorded it.
-        seq: number of its event; `None` while it could not be written.
-    """
-
-    process: str
-    seq: int | None = None
-
-
 class Recorder:
     """Records the events of one run from this process.
 
@@ -105,9 +91,7 @@ class Recorder:
         self._header = SegmentOpened(format=FORMAT_VERSION, run=run, process="", rank=rank, attempt=attempt)
         self._writer: SegmentWriter | None = None
         self._lost_untold = 0
-        self._kept: list[tuple[Event, Handle]] = []  # beginnings that wait to be written
-        self._begun: dict[int, tuple[Event, Handle]] = {}  # those that are written and go on, by their handles
-        self._after: dict[int, list[Handle]] = {}  # tasks that one which is to be written again comes after, by handle
+        self._beginnings = Beginnings()
         self._open_again_at = 0.0
         self._beaten_at = 0
         self._closed = False
@@ -145,13 +129,13 @@ class Recorder:
             with lock:
                 try:  # all of it in this frame: with cold caches, each further one costs a tenth of a call
                     writer = self._writer
-                    if writer is None or self._kept or self._lost_untold:
+                    if writer is None or self._beginnings.waiting or self._lost_untold:
                         writer = self._ready_writer()
                     number = writer.append(event)
                     if handle is not None:
                         handle.process, handle.seq = self.process, number
                         if keep:
-                            self._begun[id(handle)] = event, handle
+                            self._beginnings.note(event, handle)
                 except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
                     self._miss(event, handle, error, keep=keep, is_second_try=is_second_try)
         finally:
@@ -192,7 +176,7 @@ class Recorder:
             self.defer(lambda: self.record(event, handle, keep=keep, is_second_try=True))
             return
         if keep and handle is not None and not self._closed:
-            self._kept.append((event, handle))
+            self._beginnings.waiting.append((event, handle))
         else:
             self.num_lost += 1
             self._lost_untold += 1
@@ -202,7 +186,7 @@ class Recorder:
         """How an event of this process refers to a task or file."""
         if handle is None:
             return None
-        if handle.seq is None and self._kept and not self.is_recording():
+        if handle.seq is None and self._beginnings.waiting and not self.is_recording():
             with contextlib.suppress(OSError), self._append_lock:  # its event waits; maybe writing works again
                 self._ready_writer()
         if handle.seq is None:
@@ -216,7 +200,7 @@ class Recorder:
 
     def forget(self, handle: Handle) -> None:
         """What a handle stands for has ended: nothing that comes builds on it."""
-        self._begun.pop(id(handle), None)
+        self._beginnings.forget(handle)
 
     @contextlib.contextmanager
     def guarded(self, where: str) -> Iterator[None]:
@@ -255,25 +239,13 @@ class Recorder:
             return
         with self._append_lock:
             if writer.is_deleted():
-                self._begin_anew(writer)
+                detail = f"{writer.path} was deleted with {writer.num_events} events; what was not taken in is lost"
+                self._beginnings.begin_anew(self.process, ProblemRecorded(kind="journal_deleted", detail=detail))
+                self.num_lost += writer.num_events
             else:
                 self.num_lost += 1
                 self._lost_untold += 1
             self._leave_segment(writer)
-
-    def _begin_anew(self, writer: SegmentWriter) -> None:
-        """The journal is gone: what goes on is to begin once more in the next one, which tells what became of this."""
-        begun, self._begun = list(self._begun.values()), {}
-        known = {handle.seq: handle for _, handle in begun}
-        for event, handle in begun:
-            if isinstance(event, TaskBegan):
-                self._after[id(handle)] = [known[one] for one in event.after if isinstance(one, int) and one in known]
-        for _, handle in begun:
-            handle.seq = None
-        detail = f"{writer.path} was deleted with {writer.num_events} events; what was not taken in before is lost"
-        gone = ProblemRecorded(kind="journal_deleted", detail=detail)
-        self._kept = [*begun, (gone, Handle(self.process)), *self._kept]
-        self.num_lost += writer.num_events
 
     def _open_another(self) -> bool:
         """Go on in a segment of another name, where one can be made; else stay with this one."""
@@ -318,7 +290,7 @@ class Recorder:
                 self._close_segment(writer)
         else:
             self._note_unwritten()
-        self.num_lost += len(self._kept)
+        self.num_lost += len(self._beginnings.waiting)
         self._writer, self._closed = None, True
 
     def _close_segment(self, writer: SegmentWriter) -> None:
@@ -333,7 +305,7 @@ class Recorder:
 
     def _note_unwritten(self) -> None:
         """Leave the number of events that could not be written as the name of a file, which a full disk takes."""
-        if (num_lost := self._lost_untold + len(self._kept)) and not self._closed:
+        if (num_lost := self._lost_untold + len(self._beginnings.waiting)) and not self._closed:
             with contextlib.suppress(OSError, ValueError):
                 self.folder.note_unwritten(self.run, self.process, num_lost)
 
@@ -375,14 +347,11 @@ class Recorder:
 
     def _catch_up(self, writer: SegmentWriter) -> None:
         """Write what was kept while nothing could be written, and tell how many events are lost."""
-        while self._kept:
-            event, handle = self._kept[0]
-            if isinstance(event, TaskBegan) and (after := self._after.pop(id(handle), None)) is not None:
-                event.after = [one for one in map(self.reference, after) if one is not None]
+
+        def write(event: Event, handle: Handle) -> None:
             handle.process, handle.seq = self.process, writer.append(event)
-            self._kept.pop(0)
-            if not isinstance(event, ProblemRecorded):
-                self._begun[id(handle)] = event, handle
+
+        self._beginnings.write_waiting(write, self.reference)
         if self._lost_untold:
             count, self._lost_untold = self._lost_untold, 0
             try:
@@ -424,7 +393,7 @@ class Recorder:
         self._append_lock, self._deferred = threading.RLock(), {}
         self._writer = None
         self._is_child = True
-        self._kept, self._begun, self._after = [], {}, {}
+        self._beginnings = Beginnings()
         self._lost_untold = 0
         self._header = SegmentOpened(
             format=FORMAT_VERSION,

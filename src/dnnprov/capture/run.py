@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from dnnprov.capture.beginnings import Handle
     from dnnprov.capture.earlier import EarlierRun
     from dnnprov.capture.pickled import PickledRun
-    from dnnprov.capture.recorder import Handle, Recorder
+    from dnnprov.capture.recorder import Recorder
     from dnnprov.model.events import Relation, RunStatus, TransformationDeclared
 
 _active: ContextVar[Run | None] = ContextVar("dnnprov_active_run", default=None)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from dnnprov.capture.recorder import Handle
+    from dnnprov.capture.beginnings import Handle
     from dnnprov.capture.run import Run
     from dnnprov.model.events import Relation, RunStatus
 

@@ -13,7 +13,7 @@ from dnnprov.model.events import FileHashed, FileRecorded
 if TYPE_CHECKING:
     import os
 
-    from dnnprov.capture.recorder import Handle
+    from dnnprov.capture.beginnings import Handle
     from dnnprov.capture.run_task import RunTask
 
 _numbers = itertools.count()
