@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import dnnprov
-from faults.scripts import run_file, run_script
+from faults.scripts import end_with_signal, run_file, run_script, start_script
 from recorded import column_of, rows_of
 
 
@@ -100,6 +100,30 @@ def test_a_run_whose_end_was_interrupted_is_ended_by_the_exit_of_the_program(sto
     assert column_of(store, "SELECT status FROM run") == ["finished"]
     assert column_of(store, "SELECT status FROM task") == ["finished"]
     assert column_of(store, "SELECT COUNT(*) FROM problem") == [0]
+
+
+def test_a_file_that_the_end_did_not_wait_for_says_so(store, tmp_path):
+    (tmp_path / "model.bin").write_bytes(b"w")
+    script = f"""
+        import threading, dnnprov, dnnprov.capture.run
+        held = threading.Event()
+        def read(path, state):
+            held.wait(30)
+            return "0" * 64, None
+        dnnprov.capture.run.file_sha256 = read
+        run = dnnprov.start_run("m")
+        run.add_file("{tmp_path}/model.bin")
+        print("ready", flush=True)
+        try:
+            run.finish()
+        except KeyboardInterrupt:
+            pass
+    """
+    code, err = end_with_signal(start_script(script, store), signal.SIGINT)
+    assert code == 0, err
+    assert column_of(store, "SELECT status FROM run") == ["finished"]
+    assert column_of(store, "SELECT sha256 FROM file") == [None]
+    assert column_of(store, "SELECT note FROM file") == ["the program was ended before the file was read"]
 
 
 def test_no_thread_waits_while_a_value_of_another_is_read(store):

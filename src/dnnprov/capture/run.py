@@ -85,6 +85,7 @@ class Run:
         self._tasks: dict[int, RunTask] = {}
         self._expected_ends: dict[int, tuple[RunStatus, str | None]] = {}
         self._adaptations = Adaptations(self)
+        self._unhashed: dict[int, Handle] = {}
         self._finish_lock = threading.RLock()
         self._is_finishing = False
         self._ending: tuple[RunStatus, str | None] | None = None
@@ -231,6 +232,7 @@ class Run:
                     task=self.recorder.reference(task.handle) if task else None,
                 )
             )
+            self._unhashed[id(handle)] = handle
             self.recorder.submit(lambda: self._hash(handle, place, state))
 
     def finish(self, status: RunStatus = "finished", reason: str | None = None) -> None:
@@ -268,6 +270,8 @@ class Run:
                 status, reason = self._own_end
             status, reason = self.known_ending(status, reason)
             self.recorder.retry()
+            for handle in list(self._unhashed.values()):  # an earlier end was interrupted while it waited for them
+                self._note_hash(handle, None, "the program was ended before the file was read")
             if not self.is_elsewhere():
                 self._end_everything(status, reason)
         self._status = status
@@ -358,9 +362,12 @@ class Run:
         self.adapt(Change(name, self.hyperparameters.known(name), value, epoch=first_epoch, agent="person"))
 
     def _hash(self, handle: Handle, path: Path, state: FileState) -> None:
+        sha256, reason = file_sha256(path, state)
+        self._note_hash(handle, sha256, reason)
+
+    def _note_hash(self, handle: Handle, sha256: str | None, reason: str | None) -> None:
         reference = self.recorder.reference(handle)
-        if reference is not None:
-            sha256, reason = file_sha256(path, state)
+        if self._unhashed.pop(id(handle), None) is not None and reference is not None:
             self.recorder.record(FileHashed(file=reference, sha256=sha256, reason=reason))
 
     def __enter__(self) -> Self:
