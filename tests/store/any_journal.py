@@ -31,7 +31,7 @@ from dnnprov.model.events import (
 BEGAN = 1_700_000_000_000_000
 DAY = 86_400_000_000
 
-NAMES = st.sampled_from(["lr", "LR", "Lr", "x", "loss"])
+NAMES = st.sampled_from(["lr", "LR", "Lr", "x", "loss", "LOSS", "Loss"])
 VALUES = st.sampled_from([3, 0.5, "auto", True, None, 10**20, 2**60, "NaN"])
 SETS = st.sampled_from(["oTrainingModel", "oA", "OA", "run"])
 ROWS = st.dictionaries(NAMES, VALUES, min_size=1, max_size=3)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import dnnprov
 from dnnprov.journal.folder import StoreFolder
 from dnnprov.model.values import MAX_DESCRIPTION, plain_value, split_non_finite
+from dnnprov.store.rebuild import rebuild
 from dnnprov.store.sqlite import SqliteStore
 from dnnprov.testing.recorded import assert_same, elements, is_same, opened
 from recorded import column_of, rows_of
@@ -246,3 +247,18 @@ def test_a_naive_time_is_one_of_this_place(store, monkeypatch):
         pass
     (text,) = column_of(store, "SELECT at FROM itrainingmodel")
     assert datetime.fromisoformat(text) == moment.astimezone()
+
+
+def test_what_a_predefined_name_means_follows_from_its_row_alone(store):
+    """Also after a row that had the name in two spellings, of which one is then an attribute of its own."""
+    for name, rows in [("before", [{"LOSS": 3.0}]), ("both", [{"LOSS": 2.0, "loss": 1.0}]), ("after", [{"LOSS": 0.5}])]:
+        with dnnprov.start_run("m", name=name, store=store) as run, run.task("Training") as training:
+            for row in rows:
+                training.log(epoch=1, **row)
+        column_of(store, "SELECT 1")
+    sql = "SELECT r.name, e.loss, e.loss_2 FROM otrainingmodel AS e JOIN run AS r USING (run_id) ORDER BY r.started_at"
+    expected = [("before", 3.0, None), ("both", 1.0, 2.0), ("after", 0.5, None)]
+    assert [tuple(row.values()) for row in rows_of(store, sql)] == expected
+    assert column_of(store, "SELECT loss FROM run_overview ORDER BY started_at") == [3.0, 1.0, 0.5]
+    rebuild(StoreFolder(store))
+    assert [tuple(row.values()) for row in rows_of(store, sql)] == expected

@@ -2,7 +2,8 @@
 
 Names from outside become table and column names here and nowhere else (`model.names`). The predefined sets of
 DNNProv-Df are known whatever the case of their names, since older systems write tags in lower case and attributes in
-upper case; other names are distinct as they are written.
+upper case; other names are distinct as they are written. What a name means in a row follows from that row alone: where
+two of its names mean one predefined attribute, the one spelled so has it, else the first, and the other is one's own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dnnprov.store.views import overview_view
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from dnnprov.journal.folder import StoreFolder
     from dnnprov.model.events import AttributeDeclared
@@ -104,10 +106,15 @@ class DataSet:
         predefined = SETS.get(self.table)
         return predefined.of_any_type if predefined else frozenset()
 
-    def predefined_column(self, name: str) -> str | None:
-        """The predefined column that an attribute name means, whatever its case; `None` for a name of one's own."""
+    def predefined_name(self, name: str) -> str | None:
+        """The predefined attribute that a name means, whatever its case; `None` for a name of one's own."""
         predefined = SETS.get(self.table)
         return predefined.column(name) if predefined else None
+
+    def predefined_in(self, names: Iterable[str]) -> set[str]:
+        """Names that are spelled as predefined attributes are, and so mean these before any other spelling does."""
+        predefined = SETS.get(self.table)
+        return predefined.attributes.keys() & names if predefined else set()
 
 
 class Catalog:
@@ -198,15 +205,13 @@ class Catalog:
             data_set: that the value belongs to.
             name: as the user wrote it.
             kind: type of the value, for a new column.
-            taken: columns that other values of the same row go to.
+            taken: predefined attributes that other values of the same row go to; what is found is added.
         """
-        found = data_set.attributes.get(name)
-        if found is None:
-            column = data_set.predefined_column(name)
-            if column is not None and column not in taken:
-                return data_set.attributes[column]
-            found = self._add_attribute(data_set, name, kind)
-        return found
+        predefined = data_set.predefined_name(name)
+        if predefined is not None and (predefined == name or predefined not in taken):
+            taken.add(predefined)
+            return data_set.attributes[predefined]
+        return data_set.attributes.get(name) or self._add_attribute(data_set, name, kind)
 
     def overflow(self, data_set: DataSet, attribute: Attribute) -> Attribute:
         """The text attribute beside another, `<column>_text`, for values that do not fit its column."""
@@ -223,12 +228,9 @@ class Catalog:
 
     def declare(self, data_set: DataSet, attributes: list[AttributeDeclared]) -> None:
         """Add the attributes of a data set before their first values."""
-        known = (data_set.attributes.get(one.name) for one in attributes)
-        taken = {attribute.column for attribute in known if attribute and attribute.column}
+        taken = data_set.predefined_in([one.name for one in attributes])
         for one in attributes:
-            attribute = self.attribute(data_set, one.name, _DECLARED_TYPES.get(one.type.lower(), "text"), taken)
-            if attribute.column:
-                taken.add(attribute.column)
+            self.attribute(data_set, one.name, _DECLARED_TYPES.get(one.type.lower(), "text"), taken)
 
     def make_table(self, data_set: DataSet) -> None:
         """Make the table of a new data set, with all columns that it has until now.

@@ -168,15 +168,12 @@ class Elements:
             origin: where it comes from.
         """
         placement = Placement()
-        known = (data_set.attributes.get(name) for name in values)
-        taken = {attribute.column for attribute in known if attribute and attribute.column}
+        taken = data_set.predefined_in(values)
         for name, raw in values.items():
             special = non_finite.get(name)
             value = None if special else (json_text(raw) if isinstance(raw, list | dict) else raw)
             attribute = self._catalog.attribute(data_set, name, "number" if special else kind_of(value), taken)
             placement.attributes.append(attribute)
-            if attribute.column:
-                taken.add(attribute.column)
             if special:
                 placement.non_finite[attribute.key] = special
                 if attribute.type == "unknown":
