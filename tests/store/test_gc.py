@@ -22,10 +22,11 @@ from dnnprov.cli import gc as gc_command
 from dnnprov.cli.main import exit_code
 from dnnprov.errors import UsageError
 from dnnprov.journal.folder import StoreFolder
-from dnnprov.store import removal, retention
+from dnnprov.store import ingest, removal, retention
 from dnnprov.store.rebuild import rebuild
 from dnnprov.store.removal import remove_runs, unfinished
 from dnnprov.store.retention import parse_age
+from dnnprov.store.sqlite import SqliteStore
 from export.recordings import document_of, record_paper_run
 from recorded import column_of, rows_of
 from store.whole_database import contents, differences
@@ -313,6 +314,28 @@ def test_who_read_a_journal_before_it_went_does_not_bring_the_run_back(store):
     archived.parent.mkdir()
     archived.write_bytes(content)  # people put it back from a copy
     assert names(store) == ["a"]
+
+
+def test_a_reader_that_is_slower_than_the_removal_does_not_bring_the_run_back(store, monkeypatch):
+    record("a")
+    record("b")
+    really_read = ingest.read_chunks
+    removals = ["a"]
+
+    def read_slowly(*arguments):
+        for chunk in really_read(*arguments):
+            if removals:  # a piece is in hand, and nothing of the run in the database that others removed it from
+                assert exit_code(["gc", removals.pop(), "--yes"]) == 0
+            yield chunk
+
+    reader = SqliteStore(StoreFolder(store))
+    monkeypatch.setattr(ingest, "read_chunks", read_slowly)
+    reader.ingest()
+    reader.close()
+    assert removals == []
+    assert names(store) == ["b"]
+    assert exit_code(["rebuild"]) == 0
+    assert names(store) == ["b"]
 
 
 @pytest.mark.parametrize("age", ["30", "d", "-1d", "3x", "1e9d", "99999999999y", ""])

@@ -189,7 +189,7 @@ class Ingest:
             with transaction(self._connection):
                 self._notice_other_writers()
                 known = self._positions.find(key)
-                if known.position != start:
+                if known.position != start or self._is_removed(key):
                     return False
                 source = open_source(self._connection, header)
                 if start == 0 and (detail := self._headers.mended_detail(key)):
@@ -257,6 +257,11 @@ class Ingest:
         archived = self._folder.archived(*segment_key(path).split("/"))
         return archived if archived != path and archived.exists() else None
 
+    def _is_removed(self, key: str) -> bool:
+        """Whether a segment went with its run since it was read: journals go before rows do."""
+        run, process = key.split("/")
+        return _is_gone(self._folder.segment(run, process)) and _is_gone(self._folder.archived(run, process))
+
     def _notice_other_writers(self) -> None:
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version != self._data_version:
@@ -264,6 +269,16 @@ class Ingest:
                 raise SchemaVersionError(self._folder.path, found, SCHEMA_VERSION)
             self._rows.forget()
             self._data_version = version
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # the disk does not answer; that is no news about the file
+        pass
+    return False
 
 
 def _note_unreadable(path: Path, error: OSError, unread: Unread) -> None:
