@@ -114,6 +114,37 @@ def test_it_asks_with_a_list_and_takes_no_for_an_answer(store, answering, capsys
     assert names(store) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "condition", "why"),
+    [
+        (None, "--dataflow=m", "it is running"),
+        ("failed", "--status=finished", "it changed meanwhile, and is none that was asked for"),
+    ],
+)
+def test_a_run_that_is_resumed_while_the_question_stands_stays(
+    store, answering, monkeypatch, capsys, status, condition, why
+):
+    precious, _ = record("precious"), record("worthless")
+    resumed = []
+
+    def answer(_):
+        resumed.append(dnnprov.start_run("m", resume=precious.uid))
+        resumed[0].log(step=1, batch_loss=0.5)
+        if status:
+            resumed[0].finish(status)
+        return "y"
+
+    answering("y")
+    monkeypatch.setattr("click.termui.visible_prompt_func", answer)
+    assert exit_code(["gc", condition]) == 0
+    said = capsys.readouterr()
+    assert f"run 'precious' stays: {why}" in said.err
+    assert "removed 1 run; freed" in said.out
+    resumed[0].finish()
+    assert names(store) == ["precious"]
+    assert column_of(store, "SELECT value FROM metric ORDER BY step") == [1.0, 0.5]
+
+
 def test_without_a_terminal_it_does_not_ask_but_refuses(store, capsys):
     record("precious")
     assert exit_code(["gc", "precious"]) == 2

@@ -70,14 +70,13 @@ def gc(
         found = find_old_runs(folder, conditions) if conditions.any_given else []
         going = [run for run in found if run.kept_because is None]
         _tell(folder, found, going)
-        if conditions.any_given and not going:
+        if going and not dry_run:
+            if not is_sure:
+                _ask(len(going))
+            going = _look_again(folder, conditions, going)
+        if dry_run or (conditions.any_given and not going):
             _report(going, None, dry_run=dry_run)
             return
-        if dry_run:
-            _report(going, None, dry_run=True)
-            return
-        if going and not is_sure:
-            _ask(len(going))
         _report(going, _free(folder, going, is_changed=bool(going or interrupted)), dry_run=False)
 
 
@@ -133,6 +132,23 @@ def _ask(num_runs: int) -> None:
     if not click.confirm(f"Remove {_counted(num_runs, 'run')} for good?", err=True):
         click.echo("nothing was removed", err=True)
         raise click.exceptions.Exit(0)
+
+
+def _look_again(folder: StoreFolder, conditions: Conditions, going: list[OldRun]) -> list[OldRun]:
+    """The runs that may go still: while a question stands, somebody may resume one."""
+    with open_history(setting("store")) as history:
+        history.catch_up()
+    now = {run.uid: run for run in find_old_runs(folder, conditions)}
+    left = []
+    for run in going:
+        found = now.get(run.uid)
+        if found is None:
+            print_notes([f"run {run.name!r} stays: it changed meanwhile, and is none that was asked for"])
+        elif found.kept_because is not None:
+            print_notes([f"run {run.name!r} stays: {found.kept_because}"])
+        else:
+            left.append(found)
+    return left
 
 
 def _free(folder: StoreFolder, going: list[OldRun], *, is_changed: bool) -> Freed:
