@@ -101,6 +101,49 @@ def test_the_overview_of_version_2_is_answered_with_the_same_values(store):
     assert len(before) == 4
 
 
+def test_views_that_people_made_are_there_afterwards_and_answer(old_store):
+    with closing(sqlite3.connect(old_store / "provenance.db")) as connection, connection:
+        connection.execute("CREATE VIEW my_losses AS SELECT run_id, value FROM metric")
+        connection.execute("CREATE VIEW mine AS SELECT name, last_epoch FROM run_overview")
+        connection.execute("CREATE VIEW of_nothing AS SELECT gone FROM my_losses")
+        connection.execute("CREATE TABLE notes (about TEXT)")
+        connection.execute("CREATE TRIGGER noted AFTER UPDATE ON run BEGIN INSERT INTO notes VALUES (new.name); END")
+        before = connection.execute("SELECT * FROM my_losses").fetchall()
+    open_store(old_store).close()
+    assert version_of(old_store) == SCHEMA_VERSION
+    with closing(sqlite3.connect(old_store / "provenance.db")) as connection, connection:
+        assert connection.execute("SELECT * FROM my_losses").fetchall() == before
+        assert connection.execute("SELECT COUNT(*) FROM mine").fetchone()[0] > 0
+        connection.execute("UPDATE run SET name = 'noted' WHERE run_id = 1")
+        assert connection.execute("SELECT about FROM notes").fetchall() == [("noted",)]
+
+
+def test_a_table_of_ours_that_people_made_before_is_told_with_the_way_on(old_store, capsys):
+    with closing(sqlite3.connect(old_store / "provenance.db")) as connection, connection:
+        connection.execute("CREATE TABLE run_by_start (mine TEXT)")
+    assert exit_code(["runs"]) == 1
+    told = capsys.readouterr().err
+    assert "there is already a table named run_by_start" in told
+    assert "`dnnprov rebuild`" in told
+    assert version_of(old_store) == 2
+    assert exit_code(["rebuild", "--yes"]) == 0
+    assert exit_code(["runs"]) == 0
+
+
+def test_a_rebuild_of_an_old_database_keeps_the_names_that_it_gave(old_store):
+    with closing(sqlite3.connect(old_store / "provenance.db")) as connection, connection:
+        connection.execute("ALTER TABLE itrainingmodel RENAME COLUMN warmup TO given_first")
+        connection.execute(
+            "UPDATE attribute SET column_name = 'given_first' WHERE name = 'warmup' AND overflow_of IS NULL"
+        )
+        names = connection.execute("SELECT name, column_name, type FROM attribute").fetchall()
+    assert not (old_store / "names.json").exists()
+    rebuild(StoreFolder(old_store), accepts=lambda _: True)
+    with closing(sqlite3.connect(old_store / "provenance.db")) as connection:
+        kept = connection.execute("SELECT name, column_name, type FROM attribute").fetchall()
+    assert set(names) <= set(kept)
+
+
 MIGRATE = """
 import sys
 from dnnprov.store.sqlite import SqliteStore

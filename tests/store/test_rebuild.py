@@ -23,6 +23,7 @@ import dnnprov
 from dnnprov.cli.main import exit_code
 from dnnprov.errors import StoreError
 from dnnprov.journal.folder import StoreFolder
+from dnnprov.store import ingest
 from dnnprov.store import rebuild as rebuilding
 from dnnprov.store.archive import archive_segment
 from dnnprov.store.exclusive import exclusive
@@ -168,18 +169,123 @@ def test_questions_and_documents_are_the_same_after_a_rebuild_from_archives_alon
     assert statements_of(document_of(store, dataflow="alexnet", format_name="trig")) == said
 
 
-def test_a_names_file_that_is_damaged_costs_no_answer_and_is_written_anew(store, capsys):
-    with dnnprov.start_run("m", params={"lr": 1, "LR": 2}) as run:
-        run.task("Training").log(epoch=1, loss=0.5)
+def record_names_that_collide(store):
+    """The run that began later is heard first, and gives the names that the order of the journals would not give."""
+    first, second = dnnprov.start_run("m", name="first"), dnnprov.start_run("m", name="second")
+    second.task("Split").log(**{"lo ss": "text", "x": 0.5})
     rows_of(store, "SELECT 1")
-    whole = (store / "names.json").read_bytes()
-    hostile = json.dumps({"format": 1, "sets": [{"tag": "x", "table": 'a"; DROP TABLE run; --', "attributes": []}]})
-    for damaged in (whole[:100], hostile.encode(), b'{"format": 2, "sets": []}', b"\xff"):
-        (store / "names.json").write_bytes(damaged)
-        assert exit_code(["rebuild"]) == 0
-        assert "names.json is damaged" in capsys.readouterr().err
-        assert rows_of(store, "SELECT lr, lr_2 FROM itrainingmodel") == [{"lr": 1, "lr_2": 2}]
-        assert json.loads((store / "names.json").read_bytes()) == json.loads(whole)
+    first.task("Split").log(lo_ss=3, x="auto")
+    first.finish()
+    second.finish()
+
+
+def split_of(store):
+    """What people's SQL says of it, and which of the names of the store is which."""
+    rows = rows_of(store, "SELECT lo_ss, lo_ss_2, x, x_text FROM osplit JOIN run USING (run_id) ORDER BY name")
+    return [tuple(row.values()) for row in rows]
+
+
+SPLIT = [(None, 3, None, "auto"), ("text", None, 0.5, None)]
+
+
+@pytest.mark.parametrize("fault", ["deleted", "torn", "hostile", "no text"])
+def test_without_its_names_file_a_store_keeps_the_names_of_its_database(store, capsys, fault):
+    record_names_that_collide(store)
+    assert split_of(store) == SPLIT
+    file = store / "names.json"
+    whole = file.read_bytes()
+    hostile = {"format": 1, "sets": [{"tag": "x", "table": 'a"; DROP TABLE run; --', "attributes": []}]}
+    damaged = {"torn": whole[:100], "hostile": json.dumps(hostile).encode(), "no text": b"\xff"}
+    if fault == "deleted":
+        file.unlink()
+    else:
+        file.write_bytes(damaged[fault])
+    assert exit_code(["rebuild"]) == 0
+    assert ("names.json is damaged" in capsys.readouterr().err) == (fault != "deleted")
+    assert split_of(store) == SPLIT
+    assert json.loads(file.read_bytes()) == json.loads(whole)
+
+
+def test_a_names_file_of_a_later_program_is_left_as_it_is_and_that_is_said(store, capsys):
+    record_names_that_collide(store)
+    assert split_of(store) == SPLIT
+    file, later = store / "names.json", b'{"format": 2, "names": {}}'
+    file.write_bytes(later)
+    with dnnprov.start_run("m", name="third") as run:
+        run.task("Split").log(more=1)
+    assert exit_code(["rebuild"]) == 0
+    assert "names.json has format 2, this dnnprov knows 1: a later one wrote it" in capsys.readouterr().err
+    assert split_of(store)[:2] == SPLIT
+    assert file.read_bytes() == later
+
+
+def test_names_that_an_interrupted_catch_up_gave_are_not_lost_with_the_database(store, monkeypatch):
+    record_names_that_collide(store)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest, "find_ended_runs", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            rows_of(store, "SELECT 1")
+    (store / "provenance.db").unlink()
+    assert split_of(store) == SPLIT
+
+
+def test_names_that_another_machine_overwrote_are_in_the_file_again_with_the_next_catch_up(store):
+    run = dnnprov.start_run("m")
+    reading = SqliteStore(StoreFolder(store))
+    reading.ingest()
+    file = store / "names.json"
+    before = file.read_bytes()
+    run.task("Split").log(mine=1)
+    reading.ingest()
+    with_mine = file.read_bytes()
+    late = file.with_name("late")
+    late.write_bytes(before)  # read before, written after
+    late.replace(file)
+    reading.ingest()
+    assert file.read_bytes() == with_mine
+    reading.close()
+
+
+def test_machines_whose_databases_name_things_otherwise_leave_the_file_alone_once_both_are_in(store, monkeypatch):
+    """The same names, given in another order, as each read another journal first."""
+    monkeypatch.setenv("DNNPROV_CACHE", str(store / "one"))
+    record_names_that_collide(store)
+    folder, file = StoreFolder(store), store / "names.json"
+    one = SqliteStore(folder)
+    one.ingest()
+    file.unlink()
+    monkeypatch.setenv("DNNPROV_CACHE", str(store / "other"))
+    other = SqliteStore(folder)
+    other.ingest()
+    seen = set()
+    for _ in range(3):
+        one.ingest()
+        other.ingest()
+        seen.add((file.stat().st_ino, file.stat().st_mtime_ns))
+    assert one.read("SELECT lo_ss FROM osplit")[1] != other.read("SELECT lo_ss FROM osplit")[1]
+    assert len(seen) == 1
+    one.close()
+    other.close()
+
+
+def test_tables_and_views_that_people_made_keep_their_names(store):
+    with dnnprov.start_run("m"):
+        pass
+    rows_of(store, "SELECT 1")
+    with closing(sqlite3.connect(store / "provenance.db")) as connection, connection:
+        connection.execute("CREATE TABLE Notes (about TEXT)")
+        connection.execute("CREATE VIEW best AS SELECT name FROM run_overview")
+    with dnnprov.start_run("m") as run, run.task("T") as task:
+        task.generates("notes", b=1)
+        task.generates("best", b=2)
+    assert column_of(store, "SELECT detail FROM problem") == []
+    for _ in range(2):
+        assert column_of(store, "SELECT b FROM notes_2 UNION SELECT b FROM best_2") == [1, 2]
+        rebuild(StoreFolder(store))
 
 
 def test_what_is_recorded_during_a_rebuild_is_in_afterwards_and_who_has_it_open_sees_that(store, monkeypatch):

@@ -282,9 +282,11 @@ class Catalog:
 
     def _create(self, tag: str) -> DataSet:
         given = self.names.find(tag)
-        taken = {name for (name,) in self._connection.execute("SELECT table_name FROM data_set")}
-        is_free = given is not None and given.table not in taken
-        table = given.table if given and is_free else table_name(tag, _OWN_NAMES, taken | self.names.tables())
+        taken = self._taken_tables()
+        if given is not None and table_name(given.table, _OWN_NAMES, taken) == given.table:
+            table = given.table
+        else:
+            table = table_name(tag, _OWN_NAMES, taken | self.names.tables())
         key = self._connection.execute("INSERT INTO data_set (tag, table_name) VALUES (?, ?)", (tag, table)).lastrowid
         data_set = DataSet(key or 0, tag, table, columns=set(OWN_COLUMNS), unmade=[])
         self.names.note_change()
@@ -299,6 +301,11 @@ class Catalog:
             if name not in data_set.attributes:
                 self._add_attribute(data_set, name, kind)
         return data_set
+
+    def _taken_tables(self) -> set[str]:
+        """Names that no new table may have: those of data sets, and of what people made in the database themselves."""
+        rows = self._connection.execute("SELECT table_name FROM data_set UNION SELECT lower(name) FROM sqlite_master")
+        return {name for (name,) in rows}
 
     def _add_attribute(
         self, data_set: DataSet, name: str, kind: ColumnType, overflow_of: Attribute | None = None

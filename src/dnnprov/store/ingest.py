@@ -196,6 +196,7 @@ class Ingest:
                     self._aside.mended_header(detail, source)
                 position, num_events = self._take_lines(chunk, source, known, is_careful=is_careful)
                 self._positions.move(key, position)
+                self._catalog.names.write_new()
         except BaseException:
             self._rows.forget()
             raise

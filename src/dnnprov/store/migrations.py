@@ -10,11 +10,14 @@ the version before made as `tests/store/version_<n>.tar.gz`, and name it in `tes
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dnnprov.errors import SchemaVersionError
+from dnnprov.errors import SchemaVersionError, StoreUnavailableError
 from dnnprov.model.names import table_name
 from dnnprov.store.catalog import Catalog
+from dnnprov.store.database_errors import is_about_database
 from dnnprov.store.late_plan import complete_plan
 from dnnprov.store.schema import (
     DROPOUT_INDEX,
@@ -30,10 +33,10 @@ from dnnprov.store.transaction import transaction
 from dnnprov.store.views import ACCURACY_VIEW, METRIC_VIEW, NOTE_ACCURACY, accuracy_metrics
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from dnnprov.journal.folder import StoreFolder
+    from dnnprov.store.given_names import GivenSet
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -45,16 +48,23 @@ def schema_version(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def migrate(connection: sqlite3.Connection, place: str, folder: StoreFolder | None = None) -> None:
+def migrate(
+    connection: sqlite3.Connection,
+    place: str,
+    folder: StoreFolder | None = None,
+    names: list[GivenSet] | None = None,
+) -> None:
     """Make or upgrade the schema.
 
     Args:
         connection: in autocommit mode.
         place: of the store, for the message.
-        folder: of the store, from which a new database takes the names that were given out before.
+        folder: of the store, from which a new database takes the names that were given out before, or
+        names: instead of those.
 
     Raises:
         SchemaVersionError: the database is of another version than this program knows a way from.
+        StoreUnavailableError: something that people made in it is in the way.
     """
     if schema_version(connection) == SCHEMA_VERSION:
         return
@@ -66,20 +76,23 @@ def migrate(connection: sqlite3.Connection, place: str, folder: StoreFolder | No
                 return
             step = _STEPS.get(found)
             if found == 0:
-                _create(connection, folder)
+                _create(connection, folder, names)
             elif step is None:
                 raise SchemaVersionError(place, found, SCHEMA_VERSION)
             else:
-                step(connection)
+                with _upgrading(connection, place, found):
+                    step(connection)
             found = schema_version(connection)
 
 
-def _create(connection: sqlite3.Connection, folder: StoreFolder | None) -> None:
+def _create(connection: sqlite3.Connection, folder: StoreFolder | None, names: list[GivenSet] | None) -> None:
     _execute_all(connection, TABLES)
     connection.execute(METRIC_VIEW)
     connection.execute(ACCURACY_VIEW)
     connection.executemany("INSERT INTO accuracy_metric VALUES (?, ?, ?, ?)", accuracy_metrics())
     catalog = Catalog(connection, folder, leaves_files=False)
+    if names is not None:
+        catalog.names.begin_with(names)
     for given in catalog.names.sets():
         catalog.data_set(given.tag)
     for predefined in PREDEFINED_SETS:
@@ -157,6 +170,27 @@ def _note_accuracies(connection: sqlite3.Connection) -> None:
     connection.execute(METRIC_VIEW)
     Catalog(connection).refresh_overview()
     connection.execute("UPDATE schema_version SET version = 3")
+
+
+@contextmanager
+def _upgrading(connection: sqlite3.Connection, place: str, version: int) -> Iterator[None]:
+    """Take the views and triggers that people made out of the way: SQLite alters no table while one cannot be read."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger')").fetchall()
+    theirs = [row for row in rows if row[1] not in own_names()]
+    try:
+        for kind, name, _ in theirs:
+            connection.execute(f"DROP {kind} {quoted(name)}")
+        yield
+        for _, _, statement in theirs:
+            connection.execute(statement)
+    except sqlite3.OperationalError as error:
+        if is_about_database(error):
+            raise
+        raise StoreUnavailableError(
+            f"the database of {place!r} cannot be brought from schema version {version} to {SCHEMA_VERSION}: {error}; "
+            "it is still of that version. Where that is a table or view that you made in it, rename it; or make the "
+            "database anew from the journals with `dnnprov rebuild`, which leaves out what you made"
+        ) from error
 
 
 def _make_room(connection: sqlite3.Connection, names: Iterable[str]) -> None:

@@ -26,7 +26,7 @@ from dnnprov.store.database_file import BUSY_SECONDS
 from dnnprov.store.exclusive import exclusive
 from dnnprov.store.ingest import Ingest
 from dnnprov.store.migrations import migrate
-from dnnprov.store.name_file import is_damaged as are_names_damaged
+from dnnprov.store.name_file import find_fault, known_names
 from dnnprov.store.removal import finish_removal, remove_journals
 from dnnprov.store.sqlite import SqliteStore
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnnprov.journal.folder import StoreFolder
+    from dnnprov.store.given_names import GivenSet
 
 _SUFFIX = ".rebuilding"
 
@@ -86,8 +87,8 @@ def rebuild(
     """
     began, before = time.monotonic(), _num_bytes(folder.database)
     notes = []
-    if are_names_damaged(folder):
-        notes.append("names.json is damaged; names are given anew in the order of the journals")
+    if fault := find_fault(folder):
+        notes.append(f"{fault}; names are those of the old database, else given in the order of the journals")
     with _told(folder), exclusive(folder):
         num_events, num_segments, unreadable = _build_and_replace(folder, told, accepts)
         notes += [f"{reason}; what it holds is not in the new database" for reason in unreadable]
@@ -138,7 +139,7 @@ def _build(folder: StoreFolder, new: Path, told: Callable[[int, int], None] | No
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA cache_size = -65536")
-        migrate(connection, str(folder.path), folder)
+        migrate(connection, str(folder.path), folder, _names(folder))
         ingest = Ingest(connection, folder, leaves_files=False)
         ingest.on_segment = told
         for _ in range(_MOST_ROUNDS):
@@ -171,6 +172,15 @@ def _positions(database: Path) -> dict[str, int]:
             return dict(connection.execute("SELECT segment, position FROM journal_position").fetchall())
     except sqlite3.DatabaseError:
         return {}
+
+
+def _names(folder: StoreFolder) -> list[GivenSet] | None:
+    """The names of the old database, which the file may be behind, and of the file; `None` without that database."""
+    try:
+        with closing(_connect_existing(folder.database)) as connection:
+            return known_names(connection, folder)
+    except sqlite3.DatabaseError:
+        return None
 
 
 def _put_in_place(folder: StoreFolder, new: Path) -> None:
