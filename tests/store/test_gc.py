@@ -222,6 +222,29 @@ def test_without_a_condition_nothing_is_lost_and_journals_of_killed_processes_ar
     assert differences(before, contents(store / "provenance.db")) == {}
 
 
+KILLED_IN_ARCHIVING = """
+import os, sys
+from pathlib import Path
+from dnnprov.store.sqlite import open_store
+Path.rename = lambda *_: os._exit(9)
+open_store(sys.argv[1]).ingest()
+"""
+
+
+@pytest.mark.parametrize("run_goes", [True, False])
+def test_what_a_kill_left_of_a_compressed_journal_goes_with_its_run_or_with_the_next_gc(store, run_goes):
+    run = record("secret")
+    assert subprocess.run([sys.executable, "-c", KILLED_IN_ARCHIVING, str(store)], check=False).returncode == 9
+    folder = StoreFolder(store)
+    assert [path.name.count(".jsonl.gz.") for path in folder.archive.glob(".*")] == [1]
+    if run_goes:
+        remove_runs(folder, [run.uid])
+    else:
+        assert exit_code(["gc"]) == 0
+    assert list(folder.archive.glob(".*")) == []
+    assert names(store) == ([] if run_goes else ["secret"])
+
+
 def test_runs_that_derive_from_one_that_goes_stay_valid_and_it_is_said(store, capsys):
     base = record_paper_run(store, name="base")
     model = store.parent / "model.keras"

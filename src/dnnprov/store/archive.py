@@ -2,6 +2,7 @@
 
 The compressed copy is written beside the folders of the runs and renamed into one of them. So the archive folder's own
 time changes with every segment that comes in, by whomever, and one look at it tells whether there is anything new.
+What a kill leaves of a copy goes with its run, or with the next `dnnprov gc`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import re
 import secrets
 import shutil
 from typing import TYPE_CHECKING
@@ -16,9 +18,12 @@ from typing import TYPE_CHECKING
 from dnnprov.journal.writer import sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
     from dnnprov.journal.folder import StoreFolder
+
+_TEMPORARY = re.compile(r"\.([^.]+)\..+\.[0-9a-f]{16}")
 
 
 def archive_segment(folder: StoreFolder, segment: Path, num_bytes: int) -> bool:
@@ -59,3 +64,18 @@ def archive_segment(folder: StoreFolder, segment: Path, num_bytes: int) -> bool:
             temporary.unlink(missing_ok=True)
         return False
     return is_whole
+
+
+def discard_unfinished(folder: StoreFolder, runs: Container[str] | None = None) -> None:
+    """Remove copies that nobody finished; whose is under way is tried again by the next catch-up.
+
+    Args:
+        folder: of the store.
+        runs: whose copies are meant; `None` for those of all.
+    """
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder.archive) as entries:
+        for entry in entries:
+            named = _TEMPORARY.fullmatch(entry.name)
+            if named and (runs is None or named[1] in runs):
+                with contextlib.suppress(OSError):
+                    (folder.archive / entry.name).unlink()

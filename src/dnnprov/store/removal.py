@@ -18,6 +18,7 @@ import msgspec
 
 from dnnprov.errors import SchemaVersionError, StoreUnavailableError
 from dnnprov.journal.writer import sync_folder
+from dnnprov.store.archive import discard_unfinished
 from dnnprov.store.catalog import Catalog
 from dnnprov.store.database_errors import is_about_database, unavailable
 from dnnprov.store.database_file import BUSY_SECONDS
@@ -94,6 +95,8 @@ def remove_journals(folder: StoreFolder) -> list[str]:
     uids = unfinished(folder)
     for uid in uids:
         _set_aside(folder, uid)
+    if uids:
+        discard_unfinished(folder, set(uids))
     for parent in (folder.journal, folder.archive):
         if uids and parent.exists():
             sync_folder(parent)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from dnnprov.errors import JournalError, UsageError
 from dnnprov.journal.reader import is_process_gone, read_chunks
-from dnnprov.store.archive import archive_segment
+from dnnprov.store.archive import archive_segment, discard_unfinished
 from dnnprov.store.database_file import BUSY_SECONDS
 from dnnprov.store.headers import Headers, segment_key
 from dnnprov.store.positions import Positions
@@ -159,6 +159,7 @@ def free_space(folder: StoreFolder, *, compacts: bool) -> Freed:
         compacts: whether the database is compacted in any case, rather than where a good part of it is unused.
     """
     journal, database = journal_bytes(folder), database_bytes(folder)
+    discard_unfinished(folder)
     num_compressed = _compress_gone(folder)
     notes = []
     try:
