@@ -39,6 +39,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("task"), st.sampled_from(["Training", "A", "B"])),
     st.tuples(st.just("element"), SETS, ROWS),
     st.tuples(st.just("parameters"), ROWS),
+    st.tuples(st.just("hyperparameters"), st.sampled_from(["used", "generated"]), ROWS),
     st.tuples(st.just("metric"), ROWS, st.integers(0, 2)),
     st.tuples(st.just("file"), st.sampled_from(["m.keras", "x.png"])),
     st.tuples(st.just("adapt"), VALUES),
@@ -70,6 +71,13 @@ def _element(action, task, number):
     )
 
 
+def _hyperparameters(action, task):
+    row, special = _split(action[2])
+    return ElementsRecorded(
+        set="iTrainingModel", relation=action[1], rows=[row], task=task, non_finite=[special] if special else None
+    )
+
+
 def _plan(action):
     sets = [DataSetDeclared("iA", "used", [AttributeDeclared(action[2], "numeric")])]
     declared = TransformationDeclared("A", sets, [ProgramDeclared("p", action[3])])
@@ -90,6 +98,7 @@ _EVENTS = {
     "task": lambda one, task, _: TaskBegan(tag=one[1], after=[] if task is None else [task]),
     "element": _element,
     "parameters": lambda one, *_: _parameters(one[1]),
+    "hyperparameters": lambda one, task, _: _hyperparameters(one, task),
     "metric": lambda one, *_: _metric(one[1], one[2]),
     "file": lambda one, task, _: FileRecorded(path=one[1], task=task, size=3),
     "adapt": lambda one, task, _: HyperparameterAdapted(
@@ -154,7 +163,7 @@ def journal_of(runs):
             header["forked_from"] = "r0-a" if kind == "fork" else None
             first = [RunResumed(dataflow=dataflow)] if is_resumed else []
             # what several processes of a run say of one row, and which of one rank had the last word, is as they come
-            without = {"parameters", "metric", "oTrainingModel"} if kind == "fork" else {"parameters"}
+            without = {"parameters", "hyperparameters"} | ({"metric", "oTrainingModel"} if kind == "fork" else set())
             kept = [one for one in other_actions if without.isdisjoint(map(str, one[:2]))]
             events = _events(kept, first, other_end, None if is_lost else "r0-a:3")
             if not is_resumed:

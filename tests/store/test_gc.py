@@ -279,6 +279,20 @@ def test_the_plan_is_what_the_runs_that_are_left_say(store):
     assert dnnprov.start_run("m").name == "m-1"
 
 
+@pytest.mark.parametrize("relation", ["uses", "generates"])
+def test_hyperparameters_of_a_task_stand_in_the_plan_as_a_database_made_anew_has_them(store, relation):
+    for name in ("first", "second"):
+        with dnnprov.start_run("m", name=name, params={"lr": 0.1}) as run, run.task("Search") as task:
+            getattr(task, relation)("iTrainingModel", lr=0.1, momentum=0.9)
+    rows_of(store, "SELECT 1")
+    assert exit_code(["gc", "first", "--yes"]) == 0
+    left = contents(store / "provenance.db")
+    rebuild(StoreFolder(store))
+    assert differences(left, contents(store / "provenance.db")) == {}
+    expected = [relation.replace("uses", "used").replace("generates", "generated")]
+    assert column_of(store, "SELECT relation FROM transformation_data_set") == expected
+
+
 REMOVE = """
 import sys
 from pathlib import Path

@@ -550,3 +550,30 @@ def test_an_adaptation_of_a_text_fits_and_is_no_problem(store):
         {"old_value": 0.1, "new_value": 0.01, "old_value_text": None, "new_value_text": None},
     ]
     assert column_of(store, "SELECT kind FROM problem") == []
+
+
+def test_hyperparameters_that_a_search_generates_are_no_row_of_the_run(store):
+    with dnnprov.start_run("m", name="searched", params={"lr": 0.1}) as run:
+        with run.task("Search") as search:
+            search.generates("iTrainingModel", lr=0.1, momentum=0.9)
+        run.set_params(decay=0.5)
+    with dnnprov.start_run("m", name="only") as run, run.task("Search") as search:
+        search.generates("iTrainingModel", lr=0.2)
+    sql = "SELECT r.name, i.relation, i.lr, i.momentum, i.decay FROM itrainingmodel AS i JOIN run AS r USING (run_id)"
+    assert [tuple(row.values()) for row in rows_of(store, f"{sql} ORDER BY r.started_at, i.element_id")] == [
+        ("searched", "used", 0.1, None, 0.5),
+        ("searched", "generated", 0.1, 0.9, None),
+        ("only", "generated", 0.2, None, None),
+    ]
+    sql = "SELECT lr, momentum, decay FROM run_overview ORDER BY started_at"
+    assert [tuple(row.values()) for row in rows_of(store, sql)] == [(0.1, None, 0.5), (0.2, None, None)]
+
+
+@pytest.mark.parametrize("epoch", [1e19, -1e19, 1e300, 2.0**63])
+def test_an_epoch_that_no_integer_holds_keeps_its_row(store, epoch):
+    with dnnprov.start_run("m") as run, run.task("Training") as training:
+        training.log(epoch=3, loss=0.5)
+        training.log(epoch=epoch, loss=0.25)
+    assert column_of(store, "SELECT epoch FROM otrainingmodel") == [3, epoch]
+    assert column_of(store, "SELECT last_epoch FROM run") == [3]
+    assert column_of(store, "SELECT kind FROM problem") == []

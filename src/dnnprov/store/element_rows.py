@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.model import events
 from dnnprov.model.training import SETS
-from dnnprov.model.values import NON_FINITE
+from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, NON_FINITE
 from dnnprov.store.element_columns import FEW, AlikeElements, can_be_gathered, find_columns
 from dnnprov.store.elements import Elements, Origin
 from dnnprov.store.metrics import Metrics
@@ -108,9 +108,12 @@ class ElementRows:
         """Write the rows of one event; where the values of the last one are."""
         task = find_task(self._connection, event.task, source)
         origin = _origin(event, source, task[0] if task else None)
+        is_parameters = data_set.table == "itrainingmodel" and event.relation == "used"
         if task and task[1] is not None:
-            self._catalog.plan.link_element(task[1], data_set, event.relation, source, event.seq)
-        is_parameters = data_set.table == "itrainingmodel"
+            if is_parameters:
+                self._catalog.plan.link_parameters(task[0], task[1], data_set, source)
+            else:
+                self._catalog.plan.link_element(task[1], data_set, event.relation, source, event.seq)
         level = _LEVELS.get(data_set.table) if event.relation == "generated" else None
         placement = None
         for number, row in enumerate(event.rows):
@@ -180,7 +183,7 @@ class ElementRows:
     def _note_level(self, level: Level, data_set: DataSet, epochs: Sequence[Any], source: Source) -> None:
         if source.last_attempt:
             self._resumed.add((source.run_id, level, data_set.tag))
-        whole = [int(epoch) for epoch in epochs if is_number(epoch) and epoch == int(epoch)]
+        whole = [int(epoch) for epoch in epochs if is_number(epoch) and _is_whole(epoch)]
         if level == "epoch" and whole:
             self._connection.execute(
                 "UPDATE run SET last_epoch = MAX(COALESCE(last_epoch, ?1), ?1) WHERE run_id = ?2",
@@ -196,6 +199,11 @@ def _metrics_in(data_set: DataSet, placement: Placement) -> tuple[dict[str, Any]
     columns = placement.columns | {names[key]: value for key, value in placement.beyond.items() if key in names}
     keys = {attribute.key: names.get(attribute.attribute_id, attribute.key) for attribute in placement.attributes}
     return columns, {keys[key]: special for key, special in placement.non_finite.items()}
+
+
+def _is_whole(number: float) -> bool:
+    """Whether a number is one that a column of integers holds."""
+    return MIN_INTEGER <= number <= MAX_INTEGER and number == int(number)
 
 
 def _origin(event: events.Event, source: Source, task_id: int | None) -> Origin:

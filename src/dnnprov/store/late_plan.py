@@ -22,11 +22,15 @@ LEFT JOIN program AS g ON g.program_id = r.program_id WHERE e.run_id = ? AND e.t
 
 _ELEMENTS = """
 SELECT {columns}, e.transformation_id, e.relation FROM
-    (SELECT q.process_id AS process_id, MIN(q.sequence) AS sequence, t.transformation_id AS transformation_id,
+    (SELECT {process_id} AS process_id, MIN({sequence}) AS sequence, t.transformation_id AS transformation_id,
             q.relation AS relation
      FROM {table} AS q JOIN task AS t ON t.task_id = q.task_id
      WHERE q.run_id = ? AND t.transformation_id IS NOT NULL
-     GROUP BY q.process_id, t.transformation_id, q.relation) AS e {joins}"""
+     GROUP BY 1, t.transformation_id, q.relation) AS e {joins}"""
+
+_AT_ELEMENT = {"process_id": "q.process_id", "sequence": "q.sequence"}
+_AT_TASK = {name: f"CASE q.relation WHEN 'used' THEN t.{name} ELSE q.{name} END" for name in _AT_ELEMENT}
+"""Where hyperparameters show themselves: see `PlanRows.link_parameters`."""
 
 _DEPENDENCIES = f"""
 SELECT {PLACE_COLUMNS}, b.transformation_id, e.transformation_id FROM task AS e
@@ -56,7 +60,8 @@ def complete_plan(connection: sqlite3.Connection, catalog: Catalog, run_id: int,
         [(transformation_id, run_id, tag) for tag, transformation_id in known.items()],
     )
     for tag, table in connection.execute("SELECT tag, table_name FROM data_set ORDER BY data_set_id").fetchall():
-        elements = _ELEMENTS.format(columns=PLACE_COLUMNS, joins=PLACE_JOINS, table=quoted(table))
+        shown = _AT_TASK if table == parameters.table else _AT_ELEMENT
+        elements = _ELEMENTS.format(columns=PLACE_COLUMNS, joins=PLACE_JOINS, table=quoted(table), **shown)
         for *place, transformation_id, relation in connection.execute(elements, (run_id,)).fetchall():
             plan.link(dataflow_id, transformation_id, catalog.data_set(tag), relation, Place(*place))
     for *place, previous, following in connection.execute(_DEPENDENCIES, (run_id,)).fetchall():

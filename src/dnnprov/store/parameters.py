@@ -1,7 +1,8 @@
 """Hyperparameters: one row of iTrainingModel a run, with the values that the training began with.
 
 `set_params` may come in parts, and a Training task may name its own; as long as they agree they fill one row, so that
-a join of run and itrainingmodel gives one row a run. A value that differs gets a row of its own.
+a join of run and itrainingmodel gives one row a run. A value that differs gets a row of its own, and so does what a
+task generated, as a search for hyperparameters does.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.store.elements import Placement
 from dnnprov.store.schema import quoted
-from dnnprov.store.views import first_parameters
+from dnnprov.store.views import PROCESS_ORDER, first_parameters
 
 if TYPE_CHECKING:
     import sqlite3
 
     from dnnprov.store.catalog import Attribute, Catalog, DataSet
     from dnnprov.store.elements import Elements, Origin
-
-_ATTEMPT = "attempt of the process"  # no attribute has a column of such a name
 
 _NO_VALUE = (None, None, None)
 
@@ -51,8 +50,7 @@ class Parameters:
         data_set = self._catalog.data_set("iTrainingModel")
         table = quoted(data_set.table)
         cursor = self._connection.execute(
-            f'SELECT p.*, a.attempt AS "{_ATTEMPT}" FROM {table} AS p JOIN process AS a ON a.process_id = p.process_id'
-            f" WHERE p.element_id = {first_parameters('?')}",
+            f"SELECT p.* FROM {table} AS p WHERE p.element_id = {first_parameters('?')} AND p.relation = 'used'",
             (origin.run_id,),
         )
         found = cursor.fetchone()
@@ -68,7 +66,7 @@ class Parameters:
         columns["task_id"] = row["task_id"] if row["task_id"] is not None else origin.task_id
         names = {**known.non_finite, **placement.non_finite}
         columns["non_finite"] = json.dumps(names) if names else None
-        if origin.attempt < row[_ATTEMPT]:  # it was taken in later, and is what the run began with
+        if self._began_before(origin.process_id, row["process_id"]):  # it was taken in later
             columns |= {
                 "process_id": origin.process_id,
                 "sequence": origin.sequence,
@@ -81,6 +79,16 @@ class Parameters:
         )
         self._elements.write_beyond(data_set, row["element_id"], placement)
         return True
+
+    def _began_before(self, process_id: int, other: int) -> bool:
+        """Whether a process comes before another of its run, so that the run began with what it says."""
+        key, other_key = PROCESS_ORDER.format("a"), PROCESS_ORDER.format("b")
+        (comes_first,) = self._connection.execute(
+            f"SELECT ({key}) < ({other_key}) FROM process AS a JOIN process AS b"
+            " WHERE a.process_id = ? AND b.process_id = ?",
+            (process_id, other),
+        ).fetchone()
+        return bool(comes_first)
 
     def _read(self, data_set: DataSet, row: dict[str, Any]) -> Placement:
         """Where the values of a row are that was written before."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnnprov.model.training import TRAINING_TAGS
+from dnnprov.store.places import PLACE_COLUMNS, PLACE_JOINS, Place
 from dnnprov.store.plan_growth import Fact
 from dnnprov.store.program_names import name_programs
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from dnnprov.model.events import ProgramDeclared, Relation
     from dnnprov.store.catalog import DataSet
-    from dnnprov.store.places import Place
     from dnnprov.store.plan_record import PlanRecord
     from dnnprov.store.source import Source
 
@@ -90,6 +90,14 @@ class PlanRows:
         if link not in self._shown and source.dataflow_id is not None:
             self._shown.add(link)
             self.link(source.dataflow_id, transformation_id, data_set, relation, source.place(sequence))
+
+    def link_parameters(self, task_id: int, transformation_id: int, data_set: DataSet, source: Source) -> None:
+        """Note that a task used hyperparameters: where the task stands, as all that a run uses become one row."""
+        if source.dataflow_id is not None:
+            place = self._connection.execute(
+                f"SELECT {PLACE_COLUMNS} FROM task AS e {PLACE_JOINS} WHERE e.task_id = ?", (task_id,)
+            ).fetchone()
+            self.link(source.dataflow_id, transformation_id, data_set, "used", Place(*place))
 
     def link(
         self, dataflow_id: int, transformation_id: int, data_set: DataSet, relation: Relation, place: Place

@@ -51,16 +51,21 @@ def accuracy_metrics() -> list[tuple[str, str, str, int]]:
     ]
 
 
+PROCESS_ORDER = "{0}.attempt, {0}.forked_from IS NOT NULL, {0}.rank"
+"""SQL by which the processes of a run come one after the other, of a table `process` that is called so."""
+
+
 def first_parameters(run: str) -> str:
     """SQL for the element of iTrainingModel with the hyperparameters that a run began with.
 
-    It is the first row of the earliest attempt; later rows are those of further trainings.
+    It is the first row of the earliest process that used any; later rows are those of further trainings. Where a run
+    only generates hyperparameters, it is the first of these.
 
     Args:
         run: the column with its run_id.
     """
     return f"""(SELECT q.element_id FROM itrainingmodel AS q JOIN process AS s ON s.process_id = q.process_id
-     WHERE q.run_id = {run} ORDER BY s.attempt, q.element_id LIMIT 1)"""
+     WHERE q.run_id = {run} ORDER BY q.relation <> 'used', {PROCESS_ORDER.format("s")}, q.element_id LIMIT 1)"""
 
 
 def hyperparameter_names(parameters: Iterable[str], others: Iterable[str]) -> dict[str, str]:
