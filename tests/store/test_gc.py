@@ -354,6 +354,23 @@ def test_interrupted_in_each_step_it_is_told_and_finished_by_the_next(store, whe
     assert differences(said, contents(store / "provenance.db")) == {}
 
 
+def test_more_runs_than_a_statement_takes_values_can_be_removed_at_once(store, monkeypatch):
+    for number in range(30):
+        record(f"n{number}")
+    going = column_of(store, "SELECT uid FROM run WHERE name <> 'n7'")
+    really_connect = sqlite3.connect
+
+    def connect(*arguments, **options):
+        connection = really_connect(*arguments, **options)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 20)  # for the 32,766 that it is as a rule
+        return connection
+
+    with monkeypatch.context() as patched:
+        patched.setattr(removal.sqlite3, "connect", connect)
+        remove_runs(StoreFolder(store), going)
+    assert names(store) == ["n7"]
+
+
 def test_a_database_that_cannot_be_compacted_is_a_note(store, monkeypatch, capsys):
     record("a")
     rows_of(store, "SELECT 1")

@@ -99,20 +99,22 @@ class PlanRecord:
         # What it was the first to show, only a run can have shown later whose start is not known either.
         self._show_again(self._find_posts("r.started_at IS NULL AND e.dataflow_id", dataflow_id))
 
-    def drop_runs(self, run_ids: list[int]) -> tuple[set[int], set[int]]:
+    def drop_runs(self, runs: str) -> tuple[set[int], set[int]]:
         """Forget what runs posted and showed, which are to be removed.
+
+        Args:
+            runs: SQL that selects their keys.
 
         Returns:
             The dataflows that any of this was of; and those of them that lack facts now, which others may show.
         """
         self.forget()
-        marks = ", ".join("?" * len(run_ids))
-        theirs = f"process_id IN (SELECT p.process_id FROM process AS p WHERE p.run_id IN ({marks}))"
+        theirs = f"process_id IN (SELECT p.process_id FROM process AS p WHERE p.run_id IN ({runs}))"
         found = []
         for table in ("plan_declaration", "plan_fact"):
-            rows = self._connection.execute(f"SELECT DISTINCT dataflow_id FROM {table} WHERE {theirs}", run_ids)
+            rows = self._connection.execute(f"SELECT DISTINCT dataflow_id FROM {table} WHERE {theirs}")
             found.append({key for (key,) in rows})
-            self._connection.execute(f"DELETE FROM {table} WHERE {theirs}", run_ids)
+            self._connection.execute(f"DELETE FROM {table} WHERE {theirs}")
         self._connection.execute(
             "DELETE FROM posted_plan WHERE posted_plan_id NOT IN (SELECT e.posted_plan_id FROM plan_declaration AS e)"
         )

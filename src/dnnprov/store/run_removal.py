@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _OF_RUN = ("run_metric", "run_tag", "run_agent", "environment", "file", "problem", "task", "process", "metric_series")
 """Tables with rows of a run, which go after those that are found through them."""
 
-_KEYS_A_QUERY = 500
+_GOING = 'temp."runs that go"'
 
 
 def withdraw_runs(connection: sqlite3.Connection, catalog: Catalog, uids: list[str]) -> None:
@@ -30,20 +30,18 @@ def withdraw_runs(connection: sqlite3.Connection, catalog: Catalog, uids: list[s
     """
     with transaction(connection):
         catalog.forget()
-        run_ids = _keys(connection, uids)
-        if not run_ids:
-            return
-        marks = ", ".join("?" * len(run_ids))
-        of = {
-            key
-            for (key,) in connection.execute(
-                f"SELECT DISTINCT dataflow_id FROM run WHERE run_id IN ({marks}) AND dataflow_id IS NOT NULL", run_ids
-            )
-        }
-        connection.execute(
-            f"UPDATE run SET dataflow_id = NULL, dataflow_version_id = NULL WHERE run_id IN ({marks})", run_ids
+        connection.execute(f"CREATE TABLE {_GOING} (run_id INTEGER PRIMARY KEY)")  # of any number
+        connection.executemany(
+            f"INSERT INTO {_GOING} SELECT r.run_id FROM run AS r WHERE r.uid = ?", [(uid,) for uid in uids]
         )
-        touched, incomplete = catalog.record.drop_runs(run_ids)
+        going = f"SELECT g.run_id FROM {_GOING} AS g"
+        rows = connection.execute(
+            f"SELECT DISTINCT dataflow_id FROM run WHERE run_id IN ({going}) AND dataflow_id IS NOT NULL"
+        )
+        of = {key for (key,) in rows}
+        connection.execute(f"UPDATE run SET dataflow_id = NULL, dataflow_version_id = NULL WHERE run_id IN ({going})")
+        touched, incomplete = catalog.record.drop_runs(going)
+        connection.execute(f"DROP TABLE {_GOING}")
         for dataflow_id in sorted(incomplete):
             others = connection.execute("SELECT run_id FROM run WHERE dataflow_id = ?", (dataflow_id,)).fetchall()
             for (run_id,) in others:
@@ -66,11 +64,15 @@ def delete_runs(connection: sqlite3.Connection, uids: list[str]) -> None:
     with transaction(connection):
         sets = connection.execute("SELECT data_set_id, table_name FROM data_set").fetchall()
         for uid in uids:
-            for key in _keys(connection, [uid]):
+            for (key,) in connection.execute("SELECT run_id FROM run WHERE uid = ?", (uid,)).fetchall():
                 _delete_run(connection, key, sets)
-            connection.execute(  # of files that were no journals, which are known by their paths
-                "DELETE FROM problem WHERE run_id IS NULL AND instr(detail, ?)", (f"/{uid}/",)
+            connection.execute(  # of what was no journal: it is known by its path, or as a segment
+                "DELETE FROM problem WHERE run_id IS NULL AND (instr(detail, ?) OR instr(detail, ?))",
+                (f"/{uid}/", f" {uid}/"),
             )
+        connection.execute(
+            "UPDATE run SET parent_run_id = NULL WHERE parent_run_id NOT IN (SELECT r.run_id FROM run AS r)"
+        )
 
 
 def _delete_run(connection: sqlite3.Connection, run_id: int, sets: list[tuple[int, str]]) -> None:
@@ -90,7 +92,6 @@ def _delete_run(connection: sqlite3.Connection, run_id: int, sets: list[tuple[in
     )
     for table in _OF_RUN:
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
-    connection.execute("UPDATE run SET parent_run_id = NULL WHERE parent_run_id = ?", (run_id,))
     connection.execute("DELETE FROM run WHERE run_id = ?", (run_id,))
 
 
@@ -119,15 +120,6 @@ def forget_segments(connection: sqlite3.Connection, uids: list[str]) -> None:
     """
     with transaction(connection):
         connection.executemany(
-            "DELETE FROM journal_position WHERE substr(segment, 1, length(?1) + 1) = ?1 || '/'",
+            "DELETE FROM journal_position WHERE segment > ?1 || '/' AND segment < ?1 || '0'",  # which comes after /
             [(uid,) for uid in uids],
         )
-
-
-def _keys(connection: sqlite3.Connection, uids: list[str]) -> list[int]:
-    found = []
-    for begin in range(0, len(uids), _KEYS_A_QUERY):
-        some = uids[begin : begin + _KEYS_A_QUERY]
-        rows = connection.execute(f"SELECT run_id FROM run WHERE uid IN ({', '.join('?' * len(some))})", some)
-        found += [key for (key,) in rows]
-    return found
