@@ -162,9 +162,8 @@ def journal_of(runs):
             header = {"rank": int(kind == "rank"), "attempt": index * int(is_resumed)}
             header["forked_from"] = "r0-a" if kind == "fork" else None
             first = [RunResumed(dataflow=dataflow)] if is_resumed else []
-            # what several processes of a run say of one row, and which of one rank had the last word, is as they come
-            without = {"parameters", "hyperparameters"} | ({"metric", "oTrainingModel"} if kind == "fork" else set())
-            kept = [one for one in other_actions if without.isdisjoint(map(str, one[:2]))]
+            # what several processes of a run say of one row is as they come
+            kept = [one for one in other_actions if one[0] not in {"parameters", "hyperparameters"}]
             events = _events(kept, first, other_end, None if is_lost else "r0-a:3")
             if not is_resumed:
                 events = [event for event in events if not isinstance(event, RunEnded)]

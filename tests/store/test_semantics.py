@@ -204,6 +204,64 @@ def test_a_step_of_another_epoch_is_no_repetition(tmp_path):
     assert column_of(tmp_path / "1", "SELECT value FROM metric ORDER BY step, epoch") == [10.0, 11.0, 2.0, 3.0]
 
 
+def test_what_forked_children_record_stands_where_its_times_say_in_any_order(tmp_path):
+    began_at = time.time_ns() // 1000 - 10 * MINUTE
+
+    def recorded(opening, *minutes):
+        def events():
+            values = []
+            for minute in minutes:
+                values.append(MetricsRecorded(values={"loss": float(minute), "constant": 0.5}, epoch=minute, step=0))
+                values.append(epoch(minute, task="r0-a:2", loss=float(minute), accuracy=0.5))
+                for event in values[-2:]:
+                    event.at = began_at + minute * MINUTE
+            return [*opening(), *values]
+
+        return events
+
+    segments = [
+        ("r0-a", recorded(lambda: [RunStarted(dataflow="m", name="n"), TaskBegan(tag="Training")], 1, 4, 7), {}),
+        ("r0-fork-a", recorded(list, 2, 6), {"forked_from": "r0-a"}),
+        ("r0-fork-b", recorded(list, 3, 5), {"forked_from": "r0-a"}),
+    ]
+    for _, _, header in segments:
+        header["began_at"] = began_at
+    expected = assert_any_order_is_the_same(tmp_path, segments)
+    said = {(row["level"], row["name"]): row for row in map(json.loads, expected["run_metric"])}
+    for key in (("batch", "loss"), ("epoch", "loss")):
+        assert [said[key][name] for name in ("last", "min_epoch", "max_epoch", "num_values")] == [7.0, 1, 7, 7]
+    assert (said["batch", "constant"]["min_epoch"], said["epoch", "accuracy"]["max_epoch"]) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["steps again", "epochs after"])
+def test_a_resumed_run_of_many_values_costs_as_much_each_as_one_of_few(tmp_path, kind):
+    def instructions(number):
+        folder = StoreFolder(tmp_path / str(number))
+        connection = sqlite3.connect(folder.path.with_suffix(".db"), isolation_level=None)
+        migrate(connection, "here")
+        count = 0
+
+        def tick():
+            nonlocal count
+            count += 1
+
+        ingest = Ingest(connection, folder, chunk_bytes=10_000)
+        for attempt, opening in enumerate([RunStarted(dataflow="m", name="n"), RunResumed(dataflow="m")]):
+            begin = 0 if kind == "steps again" else attempt * number
+            values = [
+                MetricsRecorded(values={"x": 1.0 / (n + 1)}, step=n) if not begin and kind == "steps again"
+                else epoch(n, loss=1.0 / (n + 1))
+                for n in range(begin, begin + number)
+            ]  # fmt: skip
+            write_segment(folder.path, f"r0-{attempt}", [opening, TaskBegan(tag="Training"), *values], attempt=attempt)
+            connection.set_progress_handler(tick, 1000)
+            ingest.catch_up()
+        connection.close()
+        return count
+
+    assert instructions(4000) < 6 * instructions(1000)
+
+
 # Runs: the latest attempt says how a run is
 
 

@@ -45,7 +45,8 @@ class ElementRows:
         self._metrics = Metrics(connection, self._summaries, problem)
         self._elements = Elements(connection, catalog, problem)
         self._parameters = Parameters(connection, catalog, self._elements)
-        self._resumed: set[tuple[int, Level, str]] = set()  # runs, and what of them to sum up anew
+        self._unordered: set[tuple[int, Level, str]] = set()  # runs, and what of them to sum up anew
+        self._last: dict[str, tuple[int, Any, str | None]] = {}  # table -> process, and what its rows are to come after
         self._gathered: dict[str, AlikeElements] = {}  # by table
         self._source: Source | None = None  # of what is gathered
 
@@ -53,7 +54,8 @@ class ElementRows:
         """Another process wrote, or a transaction was rolled back."""
         self._metrics.forget()
         self._summaries.forget()
-        self._resumed.clear()
+        self._unordered.clear()
+        self._last.clear()
         self._gathered.clear()
 
     def flush(self) -> None:
@@ -61,10 +63,10 @@ class ElementRows:
         self.settle()
         self._source = None
         self._metrics.flush()
-        for run_id, level, tag in self._resumed:
+        for run_id, level, tag in self._unordered:
             self._summaries.recompute_rows(run_id, level, self._catalog.data_set(tag))
         self._summaries.flush()
-        self._resumed.clear()
+        self._unordered.clear()
 
     def settle(self) -> None:
         """Write the elements that were gathered, for those who look at them in the database."""
@@ -123,7 +125,7 @@ class ElementRows:
                 continue
             self._elements.insert(data_set, event.relation, placement, origin, number)
             if level:
-                self._summarise(level, data_set, placement, source)
+                self._summarise(level, data_set, placement, origin.recorded_at, source)
         return placement
 
     def _take_columns(self, alike: AlikeElements, placement: Placement, source: Source) -> bool:
@@ -144,7 +146,7 @@ class ElementRows:
         level = _LEVELS.get(data_set.table) if relation == "generated" else None
         if level:
             self._summaries.add_columns(source.run_id, level, source.header.rank, columns, len(rows))
-            self._note_level(level, data_set, columns.get("epoch", ()), source)
+            self._note_level(level, data_set, columns.get("epoch", ()), origin.recorded_at, source)
         return True
 
     def record_metrics(self, event: events.MetricsRecorded, source: Source) -> None:
@@ -174,21 +176,40 @@ class ElementRows:
             source,
         )
 
-    def _summarise(self, level: Level, data_set: DataSet, placement: Placement, source: Source) -> None:
+    def _summarise(
+        self, level: Level, data_set: DataSet, placement: Placement, recorded_at: str | None, source: Source
+    ) -> None:
         """Keep the run's last epoch and its summaries up to a row of oTrainingModel or oTestingModel."""
         columns, non_finite = _metrics_in(data_set, placement)
         self._summaries.add_row(source.run_id, level, source.header.rank, columns, non_finite)
-        self._note_level(level, data_set, (columns.get("epoch"),), source)
+        self._note_level(level, data_set, (columns.get("epoch"),), recorded_at, source)
 
-    def _note_level(self, level: Level, data_set: DataSet, epochs: Sequence[Any], source: Source) -> None:
-        if source.last_attempt:
-            self._resumed.add((source.run_id, level, data_set.tag))
+    def _note_level(
+        self, level: Level, data_set: DataSet, epochs: Sequence[Any], recorded_at: str | None, source: Source
+    ) -> None:
+        if (source.last_attempt or source.has_siblings) and not self._is_after(data_set, epochs, recorded_at, source):
+            self._unordered.add((source.run_id, level, data_set.tag))
         whole = [int(epoch) for epoch in epochs if is_number(epoch) and _is_whole(epoch)]
         if level == "epoch" and whole:
             self._connection.execute(
                 "UPDATE run SET last_epoch = MAX(COALESCE(last_epoch, ?1), ?1) WHERE run_id = ?2",
                 (max(whole), source.run_id),
             )
+
+    def _is_after(self, data_set: DataSet, epochs: Sequence[Any], recorded_at: str | None, source: Source) -> bool:
+        """Whether rows come after all others of their run, and repeat no epoch of an earlier attempt."""
+        if not source.is_latest:
+            self._last.clear()
+            return False
+        process_id, last_epoch, last_at = self._last.get(data_set.table, (0, None, None))
+        if process_id != source.process_id:
+            last_epoch, last_at = self._summaries.find_last(source, data_set)
+            self._last[data_set.table] = source.process_id, last_epoch, last_at
+        if last_at is not None and (recorded_at is None or recorded_at <= last_at):
+            return False
+        return last_epoch is None or all(
+            epoch is None or (is_number(epoch) and is_number(last_epoch) and epoch > last_epoch) for epoch in epochs
+        )
 
 
 def _metrics_in(data_set: DataSet, placement: Placement) -> tuple[dict[str, Any], dict[str, str]]:

@@ -2,8 +2,9 @@
 
 One process may record a step as often as it likes (training loops that count anew in each epoch do): all its values
 count. Where a run was resumed, the value of a later attempt supersedes those that earlier attempts have of the same
-step, unless both name an epoch and it is another one; then the summary is computed anew. As attempts are compared, the
-order in which segments are taken in does not matter. Epochs likewise.
+step, unless both name an epoch and it is another one; then these leave the summary. As attempts are compared, the order
+in which segments are taken in does not matter. Epochs likewise. Values of forked children stand where their times say;
+where any came before one that is there, the summary is computed anew.
 
 Log calls with the same names are gathered and taken in together, series by series, as columns: nearly all of the work
 is then done in C. Where that would not come to the same (a value that is no number or not finite, a step that comes
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from dnnprov.model.events import MetricsRecorded
     from dnnprov.store.source import Source
-    from dnnprov.store.summaries import Number, Summaries
+    from dnnprov.store.summaries import Number, Summaries, Summary
 
 _INSERT = """
 INSERT INTO metric_value (series_id, step, attempt, repetition, epoch, value, non_finite, elapsed_ms)
@@ -44,7 +45,11 @@ UPDATE metric_value AS v SET superseded = 1
 WHERE v.series_id = ? AND v.step = ? AND v.superseded = 0 AND EXISTS (
     SELECT 1 FROM metric_value AS later
     WHERE later.series_id = v.series_id AND later.step = v.step AND later.attempt > v.attempt
-      AND COALESCE(later.epoch = v.epoch, 1))"""
+      AND COALESCE(later.epoch = v.epoch, 1))
+RETURNING value, non_finite"""
+
+_ORDER = "attempt, elapsed_ms, step, repetition"
+"""In which values of a series count as recorded one after the other."""
 
 _FEW = 4
 """Fewer log calls are taken in one by one, which is faster then."""
@@ -54,22 +59,27 @@ _NUMBERS = frozenset({float, int})
 
 @dataclass
 class _Series:
+    """What is known of a series; the last is of an attempt with several processes, and when its latest value came."""
+
     series_id: int
     began_ms: int
     last_step: Number
+    latest: tuple[int, int] | None = None
 
 
 @dataclass
 class _Resumed:
-    """What came of a series of a resumed run.
+    """What came of a series of a resumed run, or one with several processes.
 
     Attributes:
         steps_again: steps that were there.
-        is_late: whether any of it came after what a later attempt recorded.
+        has_finite: whether any of its values is finite.
+        is_unordered: whether any of it stands before what was there, of a later attempt or another process.
     """
 
     steps_again: set[Number] = field(default_factory=set)
-    is_late: bool = False
+    has_finite: bool = False
+    is_unordered: bool = False
 
 
 class Metrics:
@@ -146,6 +156,8 @@ class Metrics:
         attempt = source.header.attempt
         for name, series, column in zip(names, all_series, columns, strict=True):
             series.last_step = steps[-1]
+            if source.has_siblings:
+                self._note_times(series, name, source, times[series.began_ms][0], times[series.began_ms][-1])
             elapsed = times[series.began_ms]
             self._rows.extend(
                 zip(repeat(series.series_id), steps, repeat(attempt), epochs, column, repeat(None), elapsed)
@@ -175,7 +187,11 @@ class Metrics:
                 if source.last_attempt:
                     self._resume(run_id, name, rank).steps_again.add(step)
             if not source.is_latest:
-                self._resume(run_id, name, rank).is_late = True
+                self._resume(run_id, name, rank).is_unordered = True
+            elif source.last_attempt and not special:
+                self._resume(run_id, name, rank).has_finite = True
+            if source.has_siblings:
+                self._note_times(series, name, source, row[-1], row[-1])
             if summary := self._summaries.of_rank(run_id, "batch", name, rank):
                 summary.add(value, special, epoch)
 
@@ -217,26 +233,60 @@ class Metrics:
             series = self._series[key] = _Series(series_id, began_ms, -(2**63) if last_step is None else last_step)
         return series
 
+    def _note_times(self, series: _Series, name: str, source: Source, first_ms: int, last_ms: int) -> None:
+        """Find out whether values of one of several processes came after all that is there of their attempt."""
+        attempt = source.header.attempt
+        if series.latest is None or series.latest[0] != attempt:
+            (latest_ms,) = self._connection.execute(
+                "SELECT MAX(elapsed_ms) FROM metric_value WHERE series_id = ? AND attempt = ?",
+                (series.series_id, attempt),
+            ).fetchone()
+        else:
+            latest_ms = series.latest[1]
+        if latest_ms is not None and first_ms <= latest_ms:
+            self._resume(source.run_id, name, source.header.rank).is_unordered = True
+        series.latest = attempt, last_ms if latest_ms is None else max(latest_ms, last_ms)
+
     def _resume(self, run_id: int, name: str, rank: int) -> _Resumed:
         return self._resumed.setdefault((run_id, name, rank), _Resumed())
 
     def _supersede(self, key: tuple[int, str, int], resumed: _Resumed) -> None:
-        """Let the latest attempt count at steps that came again, and sum the series up anew where that is needed."""
+        """Let the latest attempt count at steps that came again."""
         run_id, name, rank = key
         series_id = self._series[key].series_id
-        steps = [(series_id, step) for step in resumed.steps_again]
-        num_hidden = self._connection.executemany(_SUPERSEDE, steps).rowcount if steps else 0
+        hidden: list[tuple[Number | None, str | None]] = []
+        for step in sorted(resumed.steps_again):
+            hidden += self._connection.execute(_SUPERSEDE, (series_id, step)).fetchall()
         summary = self._summaries.find(run_id, "batch", name)
-        if not (num_hidden or resumed.is_late) or (summary is not None and summary.rank != rank):
+        if summary is not None and summary.rank != rank:
             return
-        anew = self._summaries.begin(run_id, "batch", name, rank)
+        if summary is None or resumed.is_unordered or (hidden and summary.is_last(hidden, resumed.has_finite)):
+            self._sum_up(self._summaries.begin(run_id, "batch", name, rank), series_id)
+        elif hidden:
+            was_lowest, was_highest = summary.take_out(hidden)
+            if was_lowest:
+                summary.min, summary.min_epoch = self._find_extreme(series_id, "ASC")
+            if was_highest:
+                summary.max, summary.max_epoch = self._find_extreme(series_id, "DESC")
+
+    def _sum_up(self, summary: Summary, series_id: int) -> None:
+        """Add all values of a series to an empty summary."""
         values: Iterable[tuple[Number | None, str | None, Number | None]] = self._connection.execute(
             "SELECT value, non_finite, epoch FROM metric_value WHERE series_id = ? AND superseded = 0"
-            " ORDER BY attempt, elapsed_ms, step, repetition",
+            f" ORDER BY {_ORDER}",
             (series_id,),
         )
         for value, special, epoch in values:
-            anew.add(value, special, epoch)
+            summary.add(value, special, epoch)
+
+    def _find_extreme(self, series_id: int, direction: str) -> tuple[Number | None, Number | None]:
+        """The lowest or highest value of a series, and the epoch that had it first."""
+        found = self._connection.execute(
+            "SELECT CAST(value AS REAL) AS number, epoch FROM metric_value WHERE series_id = ? AND superseded = 0"
+            f" AND value IS NOT NULL ORDER BY number {direction}, {_ORDER} LIMIT 1",
+            (series_id,),
+        ).fetchone()
+        return found or (None, None)
 
 
 def _are_numbers(column: tuple[Any, ...]) -> bool:

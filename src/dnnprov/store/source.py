@@ -29,6 +29,7 @@ class Source:
         run_id, process_id: keys.
         process_started_at: of the segment's process.
         last_attempt: the latest of this rank of the run; another than the segment's where the run was resumed since.
+        has_siblings: whether other processes of this rank and attempt are known, which forked children are.
         dataflow_id: `None` while the run's own process was not heard.
         dataflow: its tag, for messages.
         started_at: of the run, likewise.
@@ -40,6 +41,7 @@ class Source:
     process_id: int
     process_started_at: str | None
     last_attempt: int
+    has_siblings: bool
     dataflow_id: int | None
     dataflow: str
     started_at: str | None
@@ -102,10 +104,11 @@ def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) ->
     (process_id,) = connection.execute(
         "SELECT process_id FROM process WHERE run_id = ? AND name = ?", (run_id, header.process)
     ).fetchone()
-    (last_attempt,) = connection.execute(
-        "SELECT MAX(attempt) FROM process WHERE run_id = ? AND rank = ?", (run_id, header.rank)
+    last_attempt, num_siblings = connection.execute(
+        "SELECT MAX(attempt), COUNT(*) FILTER (WHERE attempt = ?) FROM process WHERE run_id = ? AND rank = ?",
+        (header.attempt, run_id, header.rank),
     ).fetchone()
-    return Source(header, run_id, process_id, began_at, last_attempt, *about_run)
+    return Source(header, run_id, process_id, began_at, last_attempt, num_siblings > 1, *about_run)
 
 
 def find_place(

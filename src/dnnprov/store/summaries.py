@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dnnprov.store.catalog import DataSet
+    from dnnprov.store.source import Source
 
 Level: TypeAlias = Literal["batch", "epoch", "test"]
 Number: TypeAlias = int | float
@@ -76,6 +77,17 @@ class Summary:
             self.min, self.min_epoch = lowest, epochs[values.index(lowest)]
         if self.max is None or highest > self.max:
             self.max, self.max_epoch = highest, epochs[values.index(highest)]
+
+    def is_last(self, values: Sequence[tuple[Number | None, str | None]], has_later: bool) -> bool:
+        """Whether any of these may be the last finite value, given whether there are later ones."""
+        return not has_later and any(value is not None and float(value) == self.last_finite for value, _ in values)
+
+    def take_out(self, values: Sequence[tuple[Number | None, str | None]]) -> tuple[bool, bool]:
+        """Take out values that came before the last ones; whether the lowest and the highest were among them."""
+        finite = [float(value) for value, _ in values if value is not None]
+        self.num_values -= len(values)
+        self.num_non_finite -= len(values) - len(finite)
+        return bool(finite) and min(finite) == self.min, bool(finite) and max(finite) == self.max
 
 
 def further_names(data_set: DataSet) -> dict[int, str]:
@@ -161,7 +173,7 @@ class Summaries:
                 summary.add_all(numbers, places)
 
     def recompute_rows(self, run_id: int, level: Level, data_set: DataSet) -> None:
-        """The summaries of a resumed run anew: of an epoch that was recorded again the latest attempt counts."""
+        """The summaries of a run anew: of an epoch that was recorded again the latest attempt counts."""
         for key in [key for key in self._changed if key[:2] == (run_id, level)]:
             del self._changed[key]
         self._compared.add(run_id)
@@ -169,7 +181,7 @@ class Summaries:
         cursor = self._connection.execute(
             f'SELECT e.*, p.attempt AS "{_ATTEMPT}" FROM {quoted(data_set.table)} AS e'
             " JOIN process AS p ON p.process_id = e.process_id WHERE e.run_id = ? AND e.relation = 'generated'"
-            " ORDER BY p.attempt, p.name, e.sequence, e.row_number",
+            " ORDER BY p.attempt, e.recorded_at, p.name, e.sequence, e.row_number",
             (run_id,),
         )
         names = [column[0] for column in cursor.description]
@@ -187,6 +199,18 @@ class Summaries:
                 special = json.loads(row["non_finite"]) if row["non_finite"] else {}
                 special = {named.get(key, key): name for key, name in special.items()}
                 self.add_row(run_id, level, row["rank"], {**columns, **dict.fromkeys(special)}, special)
+
+    def find_last(self, source: Source, data_set: DataSet) -> tuple[Any, str | None]:
+        """The last epoch of earlier attempts, and when another process of the same attempt recorded its last row."""
+        epoch, header = "e.epoch" if "epoch" in data_set.columns else "NULL", source.header
+        found = self._connection.execute(
+            f"SELECT MAX(CASE WHEN p.attempt < ?1 THEN {epoch} END),"
+            " MAX(CASE WHEN p.attempt = ?1 AND p.process_id <> ?2 THEN e.recorded_at END)"
+            f" FROM {quoted(data_set.table)} AS e JOIN process AS p ON p.process_id = e.process_id"
+            " WHERE e.run_id = ?3 AND e.rank = ?4 AND e.relation = 'generated'",
+            (header.attempt, source.process_id, source.run_id, header.rank),
+        ).fetchone()
+        return found[0], found[1]
 
     def _read_beyond(self, run_id: int, data_set: DataSet) -> dict[int, list[tuple[int, Any]]]:
         """Key of an element of a run -> keys and values of its attributes beyond the columns."""
