@@ -371,6 +371,29 @@ def test_more_runs_than_a_statement_takes_values_can_be_removed_at_once(store, m
     assert names(store) == ["n7"]
 
 
+@pytest.mark.parametrize("arguments", [["gc"], ["rebuild"]])
+def test_a_machine_with_a_database_of_its_own_follows_with_its_next_gc_or_rebuild(
+    store, monkeypatch, arguments, capsys, tmp_path
+):
+    run = record("a", params={"lr": 1})
+    record("b", params={"lr": 2})
+    for machine in ("one", "other"):
+        monkeypatch.setenv("DNNPROV_CACHE", str(tmp_path / machine))
+        assert names(store) == ["a", "b"]
+    assert exit_code(["gc", "a", "--yes"]) == 0
+    monkeypatch.setenv("DNNPROV_CACHE", str(tmp_path / "one"))
+    assert names(store) == ["a", "b"]
+    assert exit_code(arguments) == 0
+    assert names(store) == ["b"]
+    database = StoreFolder(store).database
+    said = contents(database)
+    rebuild(StoreFolder(store))
+    assert differences(said, contents(database)) == {}
+    if arguments == ["gc"]:
+        assert "1 run that gc removed on another machine went from this database" in capsys.readouterr().err
+    assert (store / "removed.txt").read_text() == f"{run.uid}\n"
+
+
 def test_a_database_that_cannot_be_compacted_is_a_note(store, monkeypatch, capsys):
     record("a")
     rows_of(store, "SELECT 1")

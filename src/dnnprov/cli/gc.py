@@ -14,7 +14,7 @@ from dnnprov.cli.output import print_json, print_notes, print_table
 from dnnprov.cli.rebuild import Progress
 from dnnprov.errors import UsageError
 from dnnprov.store.exclusive import exclusive
-from dnnprov.store.removal import finish_removal, remove_runs, unfinished
+from dnnprov.store.removal import finish_removal, follow_removals, remove_runs, unfinished
 from dnnprov.store.retention import (
     Conditions,
     Freed,
@@ -66,6 +66,11 @@ def gc(
         if interrupted:
             verb = "would be finished" if dry_run else "is finished"
             print_notes([f"an earlier gc was interrupted; its removal of {_counted(len(interrupted), 'run')} {verb}"])
+        elsewhere = [] if dry_run else follow_removals(folder)
+        if elsewhere:
+            print_notes(
+                [f"{_counted(len(elsewhere), 'run')} that gc removed on another machine went from this database"]
+            )
         conditions = _conditions(runs, older_than, statuses, tags, dataflow)
         found = find_old_runs(folder, conditions) if conditions.any_given else []
         going = [run for run in found if run.kept_because is None]
@@ -77,7 +82,7 @@ def gc(
         if dry_run or (conditions.any_given and not going):
             _report(going, None, dry_run=dry_run)
             return
-        _report(going, _free(folder, going, is_changed=bool(going or interrupted)), dry_run=False)
+        _report(going, _free(folder, going, is_changed=bool(going or interrupted or elsewhere)), dry_run=False)
 
 
 def _conditions(

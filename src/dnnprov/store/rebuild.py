@@ -27,7 +27,7 @@ from dnnprov.store.exclusive import exclusive
 from dnnprov.store.ingest import Ingest
 from dnnprov.store.migrations import migrate
 from dnnprov.store.name_file import find_fault, known_names
-from dnnprov.store.removal import finish_removal, remove_journals
+from dnnprov.store.removal import finish_removal, remove_journals, removed_runs
 from dnnprov.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -118,8 +118,9 @@ def _build_and_replace(
     new = folder.database.with_name(folder.database.name + _SUFFIX)
     removed = remove_journals(folder)
     _remove(new)
-    before = _positions(folder.database).items()  # now, as others go on taking in what is recorded meanwhile
-    known = {segment: position for segment, position in before if segment.partition("/")[0] not in removed}
+    before = _positions(folder.database)  # now, as others go on taking in what is recorded meanwhile
+    gone = {*removed, *removed_runs(folder, {segment.partition("/")[0] for segment in before})}
+    known = {segment: position for segment, position in before.items() if segment.partition("/")[0] not in gone}
     try:
         built = _build(folder, new, told)
         _check_losses(known, _positions(new), accepts)

@@ -3,6 +3,8 @@
 What is to go is noted first, in `removing.json` in the store folder. Until that note the runs are whole. From then on
 whoever keeps the store next finishes what a kill interrupted. Journals leave their places by renaming, so that no
 reader meets half a run.
+
+Which runs went stays noted in `removed.txt`, for machines that keep a database of their own of the same store.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 _NOTE = "removing.json"
+_REMOVED = "removed.txt"
 _RUNS_A_TRANSACTION = 10
 
 
@@ -86,7 +89,30 @@ def finish_removal(folder: StoreFolder, told: Callable[[int, int], None] | None 
     if uids and folder.database.exists():
         with _writer(folder) as connection:
             forget_segments(connection, uids)
+    if uids:
+        _note_removed(folder, uids)
     (folder.path / _NOTE).unlink(missing_ok=True)
+    return uids
+
+
+def removed_runs(folder: StoreFolder, known: set[str]) -> list[str]:
+    """Those of some runs that were removed, by whichever machine, and have no journal."""
+    try:
+        uids = (folder.path / _REMOVED).read_text(encoding="utf-8", errors="replace").split()
+    except FileNotFoundError:
+        return []
+    return [uid for uid in sorted(known.intersection(uids)) if not folder.run_segments(uid)]  # people may put one back
+
+
+def follow_removals(folder: StoreFolder) -> list[str]:
+    """Delete the rows of runs that another machine removed, which has a database of its own; these runs."""
+    with closing(sqlite3.connect(folder.database, timeout=BUSY_SECONDS)) as connection:
+        known = {uid for (uid,) in connection.execute("SELECT uid FROM run")}
+    uids = removed_runs(folder, known)
+    if uids:
+        _delete_rows(folder, uids, None)
+        with _writer(folder) as connection:
+            forget_segments(connection, uids)
     return uids
 
 
@@ -129,6 +155,12 @@ def _delete_rows(folder: StoreFolder, uids: list[str], told: Callable[[int, int]
                 told(begin + len(some), len(uids))
         tidy_up(connection)
         catalog.files.write_missing()
+
+
+def _note_removed(folder: StoreFolder, uids: list[str]) -> None:
+    note = folder.path / _REMOVED
+    with contextlib.suppress(OSError), note.open("a", encoding="utf-8") as stream:  # no answer of this machine needs it
+        stream.write("".join(f"{uid}\n" for uid in uids))
 
 
 @contextlib.contextmanager
