@@ -210,11 +210,20 @@ def machine_boot() -> str | None:
 
 
 def process_started(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot; `None` where there is none or it is a zombie, or off Linux."""
+    """Start of a process in clock ticks since boot; `None` where it cannot be seen or is a zombie, or off Linux."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return _read_start(pid)
     except OSError:
         return None
+
+
+def _read_start(pid: int) -> int | None:
+    """As `process_started`, of a process that can be seen.
+
+    Raises:
+        OSError: it cannot be: there is none, it is hidden from this user (`hidepid`), or no file can be opened.
+    """
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     fields = stat.rpartition(")")[2].split()  # the name before may hold anything
     return None if fields[0] in {"Z", "X"} else int(fields[19])
 
@@ -222,15 +231,27 @@ def process_started(pid: int) -> int | None:
 def is_process_gone(header: SegmentOpened) -> bool | None:
     """Whether the process of a segment has ended: `True`, `False`, or `None` where this machine cannot tell."""
     if header.boot is not None and header.boot == machine_boot():
-        return process_started(header.pid) != header.started
-    if header.boot is None and header.host == socket.gethostname():  # no /proc: a re-used pid looks alive
         try:
-            os.kill(header.pid, 0)
-        except ProcessLookupError:
-            return True
+            started = _read_start(header.pid)
         except OSError:
-            pass
+            return _is_pid_free(header.pid) or None
+        if started is None:
+            return True
+        return started != header.started if header.started is not None else None
+    if header.boot is None and header.host == socket.gethostname():  # no /proc: a re-used pid looks alive
+        return _is_pid_free(header.pid) or None
     return None
+
+
+def _is_pid_free(pid: int) -> bool:
+    """Whether no process has a pid, also none that this user may not see."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # it is another user's, or no pid at all
+        return False
+    return False
 
 
 def is_locked(path: Path) -> bool:

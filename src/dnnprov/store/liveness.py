@@ -1,8 +1,9 @@
 """Finds runs that ended without a word, and takes that back when they are heard again.
 
 A run is crashed when none of its own processes can live any more: on this machine by process id, start time and
-boot; elsewhere when nothing was added to its journal for `STALE_SECONDS`. Both times are taken from the file system
-of the journal, so that no clock of another machine is believed. Forked children do not count while there are others.
+boot; elsewhere, or where it is hidden, when nothing was added to its journal for `STALE_SECONDS`. Both times are taken
+from the file system of the journal, so that no clock of another machine is believed. Forked children do not count while
+there are others.
 
 A run is crashed as well when all its journals are closed and none says how it ended.
 """
