@@ -114,6 +114,40 @@ print(json.dumps([status, epochs, problems, column_of(store, "SELECT status FROM
     assert "lost  [LOST]" in text
 
 
+def test_a_run_that_could_not_be_closed_has_ended_though_its_process_lives_on(tmp_path):
+    """As a notebook does; what was asked before goes on being asked through one open store."""
+    before, after, problems, epochs = run_on_small_disk(
+        PREAMBLE
+        + """
+from dnnprov.store.sqlite import open_store
+with dnnprov.start_run("m", store=store) as run, run.task("Training") as training:
+    run.recorder.drain()
+    for epoch in range(5):
+        training.log(epoch=epoch, loss=1.0)
+    database = open_store(store)
+    database.catch_up()
+    disk.fill()
+    for epoch in range(5, 505):
+        training.log(epoch=epoch, loss=1.0)
+    before = database.read("SELECT status FROM run")[1]
+disk.free()
+assert run.recorder.num_lost
+for _ in range(2):
+    assert database.catch_up() is None
+    after = database.read("SELECT status, exit_reason FROM run")[1]
+    problems = database.read("SELECT detail FROM problem WHERE kind = 'lost'")[1]
+(epochs,) = database.read("SELECT COUNT(*) FROM otrainingmodel")[1]
+database.close()
+print(json.dumps([before, after, problems, epochs[0]]))
+""",
+        tmp_path / "disk",
+    )
+    assert before == [["running"]]
+    assert after == [["crashed", "the last events could not be written, so nothing says how the run ended"]]
+    ((detail,),) = problems
+    assert epochs + int(detail.split()[0]) == 505 + 2  # the ends of the task and the run
+
+
 def test_a_disk_that_is_full_when_the_run_starts_keeps_its_beginning_for_later(tmp_path):
     told, statuses, parameters, epochs, kinds = run_on_small_disk(
         PREAMBLE

@@ -12,13 +12,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
 import dnnprov
 from dnnprov.cli.main import exit_code
 from dnnprov.errors import StoreUnavailableError
-from dnnprov.journal.folder import StoreFolder
+from dnnprov.journal.folder import StoreFolder, find_note
 from dnnprov.journal.format import encode
 from dnnprov.journal.reader import read_chunks
 from dnnprov.model.events import (
@@ -37,6 +38,7 @@ from dnnprov.store.element_rows import ElementRows
 from dnnprov.store.positions import Positions
 from dnnprov.store.set_aside import SetAside
 from dnnprov.store.sqlite import SqliteStore, open_store
+from dnnprov.store.unwritten_notes import take_note
 from recorded import column_of, rows_of
 
 RUN, PROCESS = "abcdabcdabcdabcd", "r0-x-1-0"
@@ -228,6 +230,45 @@ def test_a_line_nested_too_deep_is_set_aside(store):
     write(store, lines)
     assert steps(store) == [0, 1]
     assert problems(store)[0][0] == "corrupt_line"
+
+
+# Notes of what could not be written
+
+
+def test_a_run_of_which_nothing_could_be_written_is_there_with_how_much_is_lost(store):
+    folder = StoreFolder(store)
+    record = lines_of(ended(metrics(1)), run="bbcdabcdabcdabcd")
+    write(store, record, run="bbcdabcdabcdabcd")
+    database = open_store(store)
+    assert database.catch_up() is None
+    (folder.journal / RUN).mkdir()
+    folder.note_unwritten(RUN, PROCESS, 41)
+    for _ in range(2):
+        assert database.catch_up() is None
+        assert database.read("SELECT status, exit_reason LIKE 'the last events%' FROM run WHERE uid = ?", (RUN,))[
+            1
+        ] == [("crashed", 1)]
+        ((kind, detail),) = database.read("SELECT kind, detail FROM problem")[1]
+        assert (kind, detail.split()[0], PROCESS in detail) == ("lost", "41", True)
+    write(store, lines_of([START, *metrics(3)], process="r1-y-2-0", rank=1), process="r1-y-2-0")  # another rank lives
+    assert database.catch_up() is None
+    assert database.read("SELECT status FROM run WHERE uid = ?", (RUN,))[1] == [("running",)]
+    database.close()
+    delete_database(store)
+    assert [kind for kind, _ in problems(store)] == ["lost"]
+
+
+def test_a_journal_that_holds_more_than_is_in_is_not_given_up_for_a_note(store):
+    lines = lines_of([START, *metrics(4)])
+    path = write(store, lines[:4])
+    assert steps(store) == [0, 1]
+    path.write_bytes(b"".join(lines))
+    StoreFolder(store).note_unwritten(RUN, PROCESS, 2)
+    (note,) = (find_note(one) for one in path.parent.glob("*.lost"))
+    with closing(sqlite3.connect(store / "provenance.db", isolation_level=None)) as connection:
+        assert not take_note(connection, StoreFolder(store), note)
+    assert steps(store) == [0, 1, 2, 3]
+    assert column_of(store, "SELECT status FROM run") == ["crashed"]
 
 
 # Archives

@@ -25,7 +25,7 @@ MEANINGS: dict[str, str] = {
     "mended_event": "An event said an impossible number or time, and got that of its neighbour. Check the disk.",
     "refused_segment": "A file in the journal folder is no journal of this version, and was left alone.",
     "capture_failure": "A hook failed while it recorded; the training went on. Please report it with the detail.",
-    "torn_event": "A process was killed in the middle of a write; the call had not returned. Nothing to do.",
+    "torn_event": "A journal ends in mid-event: its process was killed, or the disk full, in a write. Nothing to do.",
     "value_does_not_fit": "A value did not fit its column; it is kept in <column>_text or in the detail. Log one type.",
     "conflicting_hyperparameter": "A hyperparameter was given with another value than the framework has.",
     "dataflow_changed": "A run was resumed as one of another dataflow; it stays what it was. Start a new run instead.",

@@ -125,15 +125,13 @@ class StoreFolder:
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()
 
-    def find_unwritten(self, run: str, process: str) -> int:
-        """How many events of a process could not be written, as it noted at its end."""
+    def find_unwritten(self, run: str) -> dict[str, int]:
+        """Process -> how many of its last events could not be written, as it noted when it closed the run."""
         try:
-            names = [entry.name for entry in (self.journal / run).iterdir()]
+            notes = [find_note(path) for path in (self.journal / run).iterdir()]
         except OSError:
-            return 0
-        notes = [name.removeprefix(f"{process}.") for name in names if name.startswith(f"{process}.")]
-        counts = [note.removesuffix(UNWRITTEN_SUFFIX) for note in notes if note.endswith(UNWRITTEN_SUFFIX)]
-        return sum(int(count) for count in counts if re.fullmatch(r"[0-9]{1,15}", count))
+            return {}
+        return {note.process: note.num_events for note in notes if note is not None}
 
     def default_run_name(self, dataflow: str) -> str:
         """`<dataflow>-<n>` with the next free number; the creation of an empty file makes it ours alone.
@@ -161,6 +159,29 @@ class StoreFolder:
 
     def _numbers(self, dataflow: str) -> Path:
         return self.dataflows / _file_name(dataflow)
+
+
+@dataclass(frozen=True)
+class UnwrittenNote:
+    """What a process left when it closed a run of which its last events could not be written.
+
+    Attributes:
+        path: of the empty file.
+        run: uid of the run.
+        process: name of the process.
+        num_events: that are lost.
+    """
+
+    path: Path
+    run: str
+    process: str
+    num_events: int
+
+
+def find_note(path: Path) -> UnwrittenNote | None:
+    """The note that a file is; `None` where it is something else."""
+    found = re.fullmatch(rf"(.+)\.([0-9]{{1,15}}){re.escape(UNWRITTEN_SUFFIX)}", path.name)
+    return UnwrittenNote(path, path.parent.name, found[1], int(found[2])) if found else None
 
 
 def _file_name(tag: str) -> str:

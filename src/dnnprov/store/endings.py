@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CRASH_REASON = "the process ended without a word"
 UNENDED_REASON = "the journal was closed, and nothing in it says how the run ended"
+UNWRITTEN_REASON = "the last events could not be written, so nothing says how the run ended"
+INFERRED = (CRASH_REASON, UNENDED_REASON, UNWRITTEN_REASON)
+"""Reasons of ends that nobody said, which are taken back when the run is heard again."""
 
 _LATEST = """(SELECT p.process_id FROM process AS p
      JOIN (SELECT rank, MAX(attempt) AS attempt FROM process WHERE run_id = :run_id GROUP BY rank) AS l
@@ -89,8 +92,8 @@ def hear(connection: sqlite3.Connection, source: Source, heard_at: str | None) -
         (source.process_id, CRASH_REASON),
     )
     connection.execute(  # a forked child may outlive the run
-        "UPDATE run SET ended_at = heartbeat_at WHERE run_id = ? AND exit_reason IN (?, ?)",
-        (source.run_id, CRASH_REASON, UNENDED_REASON),
+        "UPDATE run SET ended_at = heartbeat_at WHERE run_id = ? AND exit_reason IN (?, ?, ?)",
+        (source.run_id, *INFERRED),
     )
 
 
@@ -98,8 +101,8 @@ def take_back(connection: sqlite3.Connection, run_id: int) -> None:
     """A run that was taken for crashed was heard: it runs on, and so do its tasks."""
     revived = connection.execute(
         "UPDATE run SET status = 'running', ended_at = NULL, exit_reason = NULL"
-        " WHERE run_id = ? AND status = 'crashed' AND exit_reason IN (?, ?)",
-        (run_id, CRASH_REASON, UNENDED_REASON),
+        " WHERE run_id = ? AND status = 'crashed' AND exit_reason IN (?, ?, ?)",
+        (run_id, *INFERRED),
     )
     if revived.rowcount:
         connection.execute(
@@ -119,4 +122,4 @@ def state_of_new_task(connection: sqlite3.Connection, source: Source) -> tuple[s
     status, ended_at, reason = connection.execute(
         "SELECT status, ended_at, exit_reason FROM run WHERE run_id = ?", (source.run_id,)
     ).fetchone()
-    return status, ended_at, CRASH_REASON if reason in {CRASH_REASON, UNENDED_REASON} else None
+    return status, ended_at, CRASH_REASON if reason in INFERRED else None

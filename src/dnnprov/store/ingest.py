@@ -27,6 +27,7 @@ from dnnprov.store.set_aside import SetAside, is_in_order
 from dnnprov.store.source import open_source, time_text
 from dnnprov.store.transaction import transaction
 from dnnprov.store.unread_segments import UnreadSegments, reason_of
+from dnnprov.store.unwritten_notes import take_note
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,6 +96,9 @@ class Ingest:
         for path in unread.leftovers:
             self._archive(path)
         self._segments.note_read(unread)
+        for note in unread.notes:
+            if take_note(self._connection, self._folder, note):
+                self._segments.note_taken(note)
         find_ended_runs(self._connection, self._folder, self._headers, unread.unclosed)
         self._catalog.files.write_missing()
         self._catalog.names.write_missing()
@@ -163,7 +167,7 @@ class Ingest:
                 if is_end_damaged:  # of the line that closed it
                     self._positions.move(key, Position(known.position, known.sequence, "closed"))
                 else:  # it was compressed after its process was gone
-                    give_up(self._connection, self._folder, key, torn)
+                    give_up(self._connection, key, torn)
         return True
 
     def _take_chunk(self, chunk: Chunk, key: str, header: SegmentOpened, start: int) -> bool:

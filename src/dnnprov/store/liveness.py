@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING
 from dnnprov.errors import JournalError
 from dnnprov.journal.folder import SEGMENT_SUFFIX
 from dnnprov.journal.reader import is_process_gone, read_chunks
-from dnnprov.store.endings import CRASH_REASON, UNENDED_REASON, crash_run, hear, take_back
+from dnnprov.store.endings import (
+    CRASH_REASON,
+    UNENDED_REASON,
+    UNWRITTEN_REASON,
+    crash_run,
+    hear,
+    take_back,
+)
 from dnnprov.store.transaction import transaction
 
 if TYPE_CHECKING:
@@ -105,14 +112,19 @@ class _Watch:
         uid, dataflow_id, heartbeat_at = run
         segments = self._segments(run_id, uid)
         lost = tuple(segment for segment in segments if segment.state == "open")
-        is_unclosed = any(segment.state in {"open", "gone"} for segment in segments if segment.is_latest)
-        reason = CRASH_REASON if is_unclosed else UNENDED_REASON
         if lost:
-            return _End(reason, lost) if all(self._is_gone(segment) for segment in lost) else None
+            return _End(self._reason(segments), lost) if all(self._is_gone(segment) for segment in lost) else None
         is_whole = dataflow_id is not None and all(segment.state is not None for segment in segments)
         if is_whole or self._is_stale(heartbeat_at, None):  # else the process that can end it may still be heard
-            return _End(reason, ())
+            return _End(self._reason(segments), ())
         return None
+
+    def _reason(self, segments: list[_Segment]) -> str:
+        latest = [segment for segment in segments if segment.is_latest]
+        if any(segment.process in self._folder.find_unwritten(segment.run) for segment in latest):
+            return UNWRITTEN_REASON
+        is_unclosed = any(segment.state in {"open", "gone"} for segment in latest)
+        return CRASH_REASON if is_unclosed else UNENDED_REASON
 
     def find_leftover(self, path: Path) -> tuple[_Segment, ...]:
         """An unclosed segment whose process is gone and on which no running run depends, as the only one."""
@@ -186,39 +198,35 @@ def _mark_crashed(connection: sqlite3.Connection, folder: StoreFolder, watch: _W
 
 def _mark_gone(connection: sqlite3.Connection, folder: StoreFolder, lost: tuple[_Segment, ...]) -> bool:
     """Give up waiting for the rest of segments, and tell what is torn; `False` where more was written meanwhile."""
-    rests = [_rest(folder, segment) for segment in lost]
+    rests = [rest_of(folder.segment(segment.run, segment.process), segment.position) for segment in lost]
     if any(chunk.lines for rest in rests for chunk in rest):
         return False  # it wrote until it died; the next catch-up takes that in first
     for segment, rest in zip(lost, rests, strict=True):
-        give_up(connection, folder, f"{segment.run}/{segment.process}", rest[-1].torn if rest else 0)
+        give_up(connection, f"{segment.run}/{segment.process}", rest[-1].torn if rest else 0)
     return True
 
 
-def give_up(connection: sqlite3.Connection, folder: StoreFolder, key: str, torn: int) -> None:
+def give_up(connection: sqlite3.Connection, key: str, torn: int) -> None:
     """Note that nothing more will come of a segment whose process ended without a word, within a transaction.
 
     Args:
         connection: of the database.
-        folder: of the store.
         key: of the segment.
         torn: bytes at its end that are half an event.
     """
     run, _, process = key.partition("/")
     connection.execute("UPDATE journal_position SET state = 'gone' WHERE segment = ?", (key,))
-    told = {"torn_event": f"the last {torn} bytes of segment {process} are half an event"} if torn else {}
-    if unwritten := folder.find_unwritten(run, process):
-        told["lost"] = f"{unwritten} events could not be written until segment {process} was closed"
-    for kind, detail in told.items():
+    if torn:
         connection.execute(
-            "INSERT INTO problem (run_id, kind, detail, recorded_at) SELECT r.run_id, ?, ?, p.heartbeat_at"
+            "INSERT INTO problem (run_id, kind, detail, recorded_at) SELECT r.run_id, 'torn_event', ?, p.heartbeat_at"
             " FROM process AS p JOIN run AS r ON r.run_id = p.run_id WHERE r.uid = ? AND p.name = ?",
-            (kind, detail, run, process),
+            (f"the last {torn} bytes of segment {process} are half an event", run, process),
         )
 
 
-def _rest(folder: StoreFolder, segment: _Segment) -> list[Chunk]:
-    """What follows in a segment after its position."""
+def rest_of(path: Path, position: int) -> list[Chunk]:
+    """What follows in a segment after a position."""
     try:
-        return list(read_chunks(folder.segment(segment.run, segment.process), segment.position))
+        return list(read_chunks(path, position))
     except OSError:
         return []

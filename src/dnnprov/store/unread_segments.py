@@ -13,14 +13,13 @@ import os
 import stat
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnnprov.journal.folder import ARCHIVE_SUFFIX, SEGMENT_SUFFIX
+from dnnprov.journal.folder import ARCHIVE_SUFFIX, SEGMENT_SUFFIX, UNWRITTEN_SUFFIX, find_note
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnnprov.journal.folder import StoreFolder
+    from dnnprov.journal.folder import StoreFolder, UnwrittenNote
     from dnnprov.store.positions import Positions
 
 _FINE_NS, _COARSE_NS = 50_000_000, 2_000_000_000
@@ -37,6 +36,7 @@ class Unread:
         segments: that grew, or were never seen.
         unclosed: open segments whose process lives, as far as is known, or may go on.
         leftovers: open segments that are closed and in, and so belong into the archive.
+        notes: of events that could not be written, which were not taken before.
         unreadable: what could not be read, and why.
         is_archive_read: whether nothing of that is in the archive.
     """
@@ -44,6 +44,7 @@ class Unread:
     segments: list[Path] = field(default_factory=list)
     unclosed: list[Path] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
+    notes: list[UnwrittenNote] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     is_archive_read: bool = True
 
@@ -69,6 +70,7 @@ class UnreadSegments:
         self._positions = positions
         self._quiet: dict[str, _QuietRun] = {}
         self._archive_time = 0
+        self._taken_notes: set[UnwrittenNote] = set()
 
     def find(self) -> Unread:
         """What is new now. Open segments come first: one that is archived meanwhile is then found there."""
@@ -81,6 +83,10 @@ class UnreadSegments:
         """What `find` found is in, as far as it can be read."""
         if unread.is_archive_read and _is_past(self._archive_time):
             self._positions.note_archive_time(self._archive_time)
+
+    def note_taken(self, note: UnwrittenNote) -> None:
+        """A note of events that could not be written needs not be found again."""
+        self._taken_notes.add(note)
 
     def _find_open(self, unread: Unread) -> None:
         journal = str(self._folder.journal)
@@ -99,9 +105,11 @@ class UnreadSegments:
             return
         self._quiet = {name: quiet for name, quiet in self._quiet.items() if name not in runs}
         sizes = {name: _sizes(f"{journal}/{name}", SEGMENT_SUFFIX, unread) for name in sorted(runs)}
+        unread.notes = [note for note in unread.notes if note not in self._taken_notes]
+        with_notes = {note.run for note in unread.notes}
         known = self._positions.find_all(f"{run}/{name}" for run, names in sizes.items() for name in names)
         for run, names in sizes.items():
-            is_quiet = _is_past(runs[run])
+            is_quiet = _is_past(runs[run]) and run not in with_notes
             for name, size in names.items():
                 path = self._folder.segment(run, name)
                 position = known.get(f"{run}/{name}")
@@ -186,12 +194,15 @@ def reason_of(error: OSError, path: Path | str) -> str:
 
 
 def _sizes(folder: str, suffix: str, unread: Unread) -> dict[str, int]:
-    """Name -> size of the segments in a run's folder."""
+    """Name -> size of the segments in a run's folder; notes that lie beside them go to `unread`."""
     sizes = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if not entry.name.endswith(suffix):
+                    is_note = entry.name.endswith(UNWRITTEN_SUFFIX) and _is_text(entry.path)
+                    if is_note and (note := find_note(Path(entry.path))):
+                        unread.notes.append(note)
                     continue
                 status = entry.stat()
                 if stat.S_ISREG(status.st_mode) and _is_text(entry.path):
