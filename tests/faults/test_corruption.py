@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import tempfile
 from collections import Counter
@@ -68,6 +69,7 @@ def taken_in(place, content):
         for one, held in ((path, content), (folder.segment(OTHER, PROCESS), journal(OTHER))):
             one.parent.mkdir(parents=True, exist_ok=True)
             one.write_bytes(held)
+            os.utime(one, (1_700_000_000,) * 2)  # so nobody waits for more of it
         for _ in range(2):  # what is done with is not told again
             database = open_store(temporary)
             note = database.catch_up()
@@ -111,8 +113,32 @@ def test_of_an_open_journal_every_whole_line_is_in_and_every_missing_event_is_to
     is_refused = any(kind == "refused_segment" for kind, _ in problems)
     is_finished = statuses.get(RUN) == "finished"
     if num_missing and is_finished and not is_refused:  # else the end is missing, and the run shows it
-        is_altered = len(set(found[RUN]) - set(STEPS)) + sum(kind == "event_not_taken" for kind, _ in problems)
+        is_altered = (
+            len(found[RUN]) - len(set(found[RUN]) & set(STEPS)) + sum(kind == "event_not_taken" for kind, _ in problems)
+        )
         assert num_missing <= num_told(problems) + is_altered
+
+
+CHANGES = st.tuples(st.sampled_from(["again", "swap", "drop"]), st.integers(1, 42), st.integers(1, 42))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(CHANGES, max_size=4))
+def test_lines_that_come_again_or_changed_places_are_in_once_and_those_that_are_gone_are_told(changes):
+    whole = WHOLE.splitlines(keepends=True)
+    lines = list(whole)
+    for kind, one, other in changes:
+        if kind == "again":
+            lines.insert(other, lines[one])
+        elif kind == "swap":
+            lines[one], lines[other] = lines[other], lines[one]
+        else:
+            lines[one] = b"\n"
+    found, problems, _ = taken_in("open", b"".join(lines))
+    assert found[RUN] == [step for step, line in zip(STEPS, whole[2:], strict=False) if line in lines]
+    assert num_told(problems) == len(set(whole) - set(lines))
+    num_again = sum(lines.count(line) - 1 for line in set(lines) & set(whole))
+    assert any(kind == "repeated_event" for kind, _ in problems) == bool(num_again)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import json
 import os
 import shutil
@@ -92,6 +93,34 @@ def test_a_damaged_database_is_named_with_what_makes_it_anew(recorded, doctor):
     assert found["num_archived"] == 3
     assert exit_code(["--store", str(recorded.path), "rebuild"]) == 0
     assert doctor()[0] == 0
+    assert column_of(recorded.path, "SELECT COUNT(*) FROM otrainingmodel") == [3]
+
+
+def _without_a_line(content):
+    lines = content.splitlines(keepends=True)
+    return b"".join(lines[:3] + lines[4:])
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [
+        ("corrupt_line", lambda content: content.replace(b'"loss"', b"\0loss\0", 1)),
+        ("missing_events", _without_a_line),
+        ("damaged_archive", None),
+        ("refused_segment", lambda _: b"no journal\n"),
+    ],
+)
+def test_what_a_damaged_journal_needs_is_said_and_works(recorded, doctor, kind, damage):
+    path = next(iter(recorded.archived_segments()))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if damage is None else gzip.compress(damage(gzip.decompress(whole))))
+    recorded.database.unlink()
+    code, _, found, text = doctor()
+    assert (code, [problem["kind"] for problem in found["problems"]]) == (1, [kind])
+    assert "then run dnnprov rebuild" in text
+    path.write_bytes(whole)
+    assert exit_code(["--store", str(recorded.path), "rebuild"]) == 0
+    assert (doctor()[0], doctor()[2]["problems"]) == (0, [])
     assert column_of(recorded.path, "SELECT COUNT(*) FROM otrainingmodel") == [3]
 
 

@@ -30,6 +30,7 @@ from dnnprov.model.events import (
     SegmentClosed,
     SegmentOpened,
     TaskBegan,
+    TaskEnded,
 )
 from dnnprov.store import database_file
 from dnnprov.store.archive import archive_segment
@@ -91,35 +92,96 @@ def settle_archive(store):
         os.utime(folder, (past, past))
 
 
-# Numbers show gaps, and nothing else
+# Numbers: each comes once, in order, and without gaps
 
 
-def test_two_events_of_one_number_are_both_taken(store):
-    lines = lines_of([START, *metrics(4)])
-    lines[4] = lines[4].replace(b'"seq":4', b'"seq":3')
-    write(store, lines)
-    assert steps(store) == [0, 1, 2, 3]
+def read_in_pieces(store, chunk_bytes):
+    database = SqliteStore(StoreFolder(store), chunk_bytes=chunk_bytes)
+    database.ingest()
+    database.close()
 
 
-def test_a_file_or_task_that_has_the_number_of_another_is_told_and_the_rest_is_in(store):
+def test_a_number_that_both_neighbours_contradict_is_put_right(store):
     files = [FileRecorded(path="/a"), FileRecorded(path="/b"), TaskBegan(tag="A"), TaskBegan(tag="B")]
-    lines = lines_of([START, *files, *metrics(2)])
-    lines[3] = lines[3].replace(b'"seq":3', b'"seq":2')
-    lines[5] = lines[5].replace(b'"seq":5', b'"seq":4')
+    lines = lines_of([START, *files, *metrics(4)])
+    for number, said in ((3, 2), (5, 4), (7, 70)):
+        lines[number] = lines[number].replace(b'"seq":%d,' % number, b'"seq":%d,' % said)
     write(store, lines)
+    assert column_of(store, "SELECT path FROM file ORDER BY path") == ["/a", "/b"]
+    assert column_of(store, "SELECT tag FROM task ORDER BY tag") == ["A", "B"]
+    assert steps(store) == [0, 1, 2, 3]
+    told = problems(store)
+    assert [kind for kind, _ in told] == ["mended_event"] * 3
+    assert [detail.rpartition(" says ")[2] for _, detail in told] == ["seq 2", "seq 4", "seq 70"]
+
+
+def test_another_event_with_the_number_of_one_is_told_and_taken_where_nothing_refers_to_it(store):
+    lines = lines_of([START, FileRecorded(path="/a"), *metrics(3)])
+    file, metric = lines[2].replace(b"/a", b"/b"), lines[4].replace(b'"step":1', b'"step":50')
+    write(store, [*lines[:3], file, *lines[3:5], metric, *lines[5:]])
+    assert steps(store) == [0, 1, 2, 50]
     assert column_of(store, "SELECT path FROM file") == ["/a"]
-    assert column_of(store, "SELECT tag FROM task") == ["A"]
-    assert steps(store) == [0, 1]
-    told = [detail for kind, detail in problems(store) if kind == "event_not_taken"]
-    assert ["FileRecorded" in told[0], "TaskBegan" in told[1], len(told)] == [True, True, 2]
+    assert sorted(kind for kind, _ in problems(store)) == ["event_not_taken", "mended_event", "mended_event"]
 
 
-def test_a_damaged_digit_in_a_number_swallows_no_later_event(store):
-    lines = lines_of([START, *metrics(20)])
-    lines[5] = lines[5].replace(b'"seq":5', b'"seq":75')
+@pytest.mark.parametrize("chunk_bytes", [1 << 20, 300])
+@pytest.mark.parametrize("again", [slice(8, 9), slice(2, 12)])
+def test_lines_that_come_twice_are_taken_once_and_told(store, chunk_bytes, again):
+    lines = lines_of(ended([FileRecorded(path="/a"), TaskBegan(tag="A"), *metrics(12)]))
+    write(store, [*lines[: again.stop], *lines[again], *lines[again.stop :]])
+    read_in_pieces(store, chunk_bytes)
+    assert steps(store) == list(range(12))
+    assert column_of(store, "SELECT COUNT(*) FROM task") == [1]
+    assert column_of(store, "SELECT COUNT(*) FROM run_metric") == [1]
+    told = problems(store)
+    assert {kind for kind, _ in told} == {"repeated_event"}
+    repeated = [re.match(r"events (\d+) to (\d+) of segment", detail).groups() for _, detail in told]
+    assert sum(int(last) - int(first) + 1 for first, last in repeated) == again.stop - again.start
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "chunk_bytes"),
+    [(5, 6, 1 << 20), (5, 6, 100), (5, 7, 1 << 20), (5, 7, 300), (3, 18, 1 << 20)],
+)
+def test_lines_that_changed_places_are_all_in_and_nothing_is_missing(store, one, other, chunk_bytes):
+    lines = lines_of(ended(metrics(20)))
+    lines[one], lines[other] = lines[other], lines[one]
     write(store, lines)
+    read_in_pieces(store, chunk_bytes)
     assert steps(store) == list(range(20))
-    assert problems(store) == [("missing_events", f"events 5 to 74 of segment {PROCESS} are missing")]
+    assert problems(store) == []
+
+
+def test_a_task_that_comes_after_its_end_in_the_journal_has_ended(store):
+    lines = lines_of(ended([TaskBegan(tag="A"), TaskEnded(task=2, status="failed"), *metrics(3)]))
+    lines[2], lines[3] = lines[3], lines[2]
+    write(store, lines)
+    assert column_of(store, "SELECT status FROM task") == ["failed"]
+    assert problems(store) == []
+
+
+def test_of_a_gap_only_what_never_comes_stays_told(store):
+    lines = lines_of(ended(metrics(20)))
+    late = lines[6:12]
+    write(store, [*lines[:6], *lines[12:15]])
+    assert problems(store) == [("missing_events", f"events 6 to 11 of segment {PROCESS} are missing")]
+    write(store, [*lines[:6], *lines[12:15], *late[1:3], late[5], *lines[15:]])
+    for _ in range(2):
+        assert [detail for _, detail in problems(store)] == [
+            f"events {some} of segment {PROCESS} are missing" for some in ("6 to 6", "9 to 10")
+        ]
+    assert steps(store) == [step for step in range(20) if step not in (4, 7, 8)]
+
+
+def test_events_after_a_damaged_number_that_was_read_alone_are_all_in(store):
+    lines = lines_of(ended(metrics(20)))
+    lines[5] = lines[5].replace(b'"seq":5', b'"seq":15')
+    write(store, lines)
+    read_in_pieces(store, 100)
+    assert steps(store) == [step for step in range(20) if step != 13]
+    told = dict(problems(store))
+    assert told["missing_events"] == f"events 5 to 5 of segment {PROCESS} are missing"
+    assert told["repeated_event"].startswith("events 15 to 15 ")  # its number was used up
 
 
 @pytest.mark.parametrize("number", [b"-7", b"9" * 40])
@@ -132,7 +194,7 @@ def test_a_number_that_no_column_holds_gets_that_of_its_place(store, number):
     assert (kind, number.decode() in detail) == ("mended_event", True)
 
 
-@pytest.mark.parametrize("at", [b"9" * 18, b"-1", b"9" * 60])
+@pytest.mark.parametrize("at", [b"9" * 18, b"-1", b"9" * 60, b"0"])
 def test_a_time_that_no_calendar_has_stops_nothing(store, at):
     lines = lines_of([START, *metrics(5)])
     lines[4] = re.sub(rb'"at":\d+', b'"at":' + at, lines[4])
@@ -143,11 +205,20 @@ def test_a_time_that_no_calendar_has_stops_nothing(store, at):
 
 
 def test_a_time_that_is_mended_is_told_also_where_another_event_of_the_piece_cannot_be_taken(store):
-    lines = lines_of([START, FileRecorded(path="/a"), FileRecorded(path="/b"), *metrics(1)])
-    lines[3] = lines[3].replace(b'"seq":3', b'"seq":2')
+    lines = lines_of([START, FileRecorded(path="/a"), *metrics(2)])
     lines[4] = lines[4].replace(b'"seq":4', b'"seq":-4')
+    write(store, [*lines[:3], lines[2].replace(b"/a", b"/b"), *lines[3:]])
+    assert sorted(kind for kind, _ in problems(store)) == ["event_not_taken", "mended_event", "mended_event"]
+
+
+@pytest.mark.parametrize(("name", "damaged"), [(b'"at"', b'"et"'), (b'"step"', b'"stfp"'), (b'"seq"', b'"seQ"')])
+def test_an_event_with_a_damaged_name_of_a_field_is_not_taken_for_one_without_it(store, name, damaged):
+    lines = lines_of([START, *metrics(5)])
+    lines[4] = lines[4].replace(name, damaged)
     write(store, lines)
-    assert sorted(kind for kind, _ in problems(store)) == ["event_not_taken", "mended_event"]
+    assert steps(store) == [0, 1, 3, 4]
+    ((kind, detail),) = problems(store)
+    assert (kind, damaged.decode() in detail) == ("corrupt_line", True)
 
 
 def test_damaged_lines_at_the_border_of_two_pieces_accuse_nobody_of_missing_events(store):
@@ -161,6 +232,57 @@ def test_damaged_lines_at_the_border_of_two_pieces_accuse_nobody_of_missing_even
     told = problems(store)
     assert {kind for kind, _ in told} == {"corrupt_line"}
     assert len(told) == len(range(2, len(lines), 3))
+
+
+def test_a_damaged_end_is_waited_with_while_its_process_may_write_it(store):
+    """On a network file system, what another machine wrote may show zeros at first."""
+    lines = lines_of([START, *metrics(6)])
+    unseen = bytes(len(lines[5]) - 1) + b"\n"
+    path = write(store, [*lines[:5], unseen])
+    assert steps(store) == [0, 1, 2]
+    assert problems(store) == []
+    write(store, lines[:6])
+    assert steps(store) == [0, 1, 2, 3]
+    write(store, [*lines[:6], bytes(len(lines[6]) - 1) + b"\n"])
+    assert problems(store) == []
+    os.utime(path, (time.time() - 1000,) * 2)
+    with closing(sqlite3.connect(store / "provenance.db")) as connection, connection:
+        connection.execute("UPDATE process SET heartbeat_at = '2020-01-01T00:00:00.000000Z'")
+    assert [kind for kind, _ in problems(store)] == ["corrupt_line"]
+    assert column_of(store, "SELECT status FROM run") == ["crashed"]
+    write(store, [*lines[:6], bytes(len(lines[6]) - 1) + b"\n", *lines[7:]])
+    assert steps(store) == [0, 1, 2, 3, 5]
+    assert [kind for kind, _ in problems(store)] == ["corrupt_line"]
+
+
+@pytest.mark.parametrize("chunk_bytes", [1 << 20, 200])
+def test_a_write_that_came_out_short_is_no_damage(store, chunk_bytes):
+    """The recorder counts it itself, and gives its number to the next event."""
+    lines = lines_of(ended(metrics(8)))
+    cut = lines[4][:40]
+    write(store, [*lines[:4], cut + b"\n", *lines[4:7], cut + b"\n", lines[7][:9] + b"\n", *lines[7:]])
+    read_in_pieces(store, chunk_bytes)
+    assert steps(store) == list(range(8))
+    assert problems(store) == []
+
+
+def test_empty_lines_that_are_read_alone_mean_nothing(store):
+    lines = lines_of(ended(metrics(3)))
+    write(store, [*lines[:4], b"\n"])
+    assert steps(store) == [0, 1]
+    write(store, [*lines[:4], b"\n\n"])
+    assert steps(store) == [0, 1]
+    write(store, [*lines[:4], b"\n\n", *lines[4:]])
+    assert steps(store) == [0, 1, 2]
+    assert problems(store) == []
+
+
+def test_a_line_that_was_cut_in_two_is_told_once_for_each_piece_that_is_no_beginning(store):
+    lines = lines_of(ended(metrics(8)))
+    lines[4] = lines[4][:30] + b"\n" + lines[4][31:]
+    write(store, lines)
+    assert steps(store) == [0, 1, 3, 4, 5, 6, 7]
+    assert [kind for kind, _ in problems(store)] == ["corrupt_line"]
 
 
 def test_a_gap_is_told_as_it_is_beside_a_damaged_line(store):
@@ -225,10 +347,10 @@ def test_a_run_whose_damaged_header_hides_its_process_is_crashed_in_the_end(stor
 
 
 def test_a_line_nested_too_deep_is_set_aside(store):
-    lines = lines_of([START, *metrics(2)])
-    lines.insert(3, b'{"event":"MetricsRecorded","values":{"a":' + b"[" * 100_000 + b"\n")
+    lines = lines_of([START, *metrics(3)])
+    lines[3] = b'{"event":"MetricsRecorded","values":{"a":' + b"[" * 100_000 + b"\n"
     write(store, lines)
-    assert steps(store) == [0, 1]
+    assert steps(store) == [0, 2]
     assert problems(store)[0][0] == "corrupt_line"
 
 

@@ -18,12 +18,17 @@ _SHOWN_RUNS = 5
 
 MEANINGS: dict[str, str] = {
     "lost": "Events could not be written while the disk was full or not writable. Free space; they cannot be had back.",
-    "corrupt_line": "A line of a journal is damaged and was set aside. Check the disk; restore the journal.",
-    "missing_events": "A journal lacks events in its middle. It was edited or damaged; restore it from a copy.",
+    "corrupt_line": "A line of a journal is damaged and was set aside. Check the disk; restore the journal from a copy,"
+    " then run dnnprov rebuild.",
+    "missing_events": "A journal lacks events in its middle. It was edited or damaged; restore it from a copy, then run"
+    " dnnprov rebuild.",
     "event_not_taken": "An event could not be stored and was set aside. Please report it with the detail.",
-    "damaged_archive": "A compressed journal is cut off or damaged; what came before is in. Restore it from a copy.",
+    "damaged_archive": "A compressed journal is cut off or damaged; what came before is in. Restore it from a copy,"
+    " then run dnnprov rebuild.",
+    "repeated_event": "Lines of a journal stand there again; each event is in once. Check what copied or edited it.",
     "mended_event": "An event said an impossible number or time, and got that of its neighbour. Check the disk.",
-    "refused_segment": "A file in the journal folder is no journal of this version, and was left alone.",
+    "refused_segment": "A file in the journal folder is no journal of this version, and was left alone. Move it away,"
+    " or upgrade; then run dnnprov rebuild.",
     "capture_failure": "A hook failed while it recorded; the training went on. Please report it with the detail.",
     "torn_event": "A journal ends in mid-event: its process was killed, or the disk full, in a write. Nothing to do.",
     "value_does_not_fit": "A value did not fit its column; it is kept in <column>_text or in the detail. Log one type.",

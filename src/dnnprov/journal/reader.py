@@ -11,7 +11,7 @@ import functools
 import os
 import socket
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -54,6 +54,11 @@ class Line:
     fault: str | None = None
     content: bytes = b""
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it is the beginning of an event and no more: a write came out short."""
+        return self.fault is not None and "Input data was truncated" in self.fault
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -75,6 +80,22 @@ class Chunk:
     def end(self) -> int:
         """Offset after the last whole line."""
         return self.start + len(self.content)
+
+    def after(self, rest: bytes) -> Chunk:
+        """The same with lines before it that were read and not taken."""
+        return replace(self, content=rest + self.content, start=self.start - len(rest)) if rest else self
+
+    def split(self, most_bytes: int) -> tuple[Chunk, bytes]:
+        """The lines up to the last event, and those after it, that cannot be read: what follows tells what they were.
+
+        Args:
+            most_bytes: of lines that cannot be read, after which they are not waited with.
+        """
+        if self.events is not None or not self.lines or self.lines[-1].event is not None:
+            return self, b""
+        end = next((line.end for line in reversed(self.lines) if line.event is not None), self.start) - self.start
+        rest = self.content[end:]
+        return (self, b"") if len(rest) > most_bytes else (replace(self, content=self.content[:end]), rest)
 
     @cached_property
     def events(self) -> list[AnyEvent] | None:

@@ -26,7 +26,15 @@ Reference: TypeAlias = int | str
 """Of a task or file: its `seq` in the same segment, else `"<process>:<seq>"`."""
 
 
-class Event(msgspec.Struct, tag_field="event", tag=lambda name: name, kw_only=True, omit_defaults=True, gc=False):
+class Event(
+    msgspec.Struct,
+    tag_field="event",
+    tag=lambda name: name,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,  # a damaged name of a field would be read as a field left out
+    gc=False,
+):
     """Base of all events.
 
     Attributes:

@@ -38,7 +38,7 @@ def is_archived(path: Path) -> bool:
 
 def is_time(microseconds: int) -> bool:
     """Whether it can be when something was recorded."""
-    return 0 <= microseconds < _END_OF_TIME
+    return 0 < microseconds < _END_OF_TIME
 
 
 class Headers:

@@ -12,18 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnnprov.errors import DamagedArchiveError, JournalError, SchemaVersionError
-from dnnprov.journal.reader import CHUNK_BYTES, read_chunks
+from dnnprov.journal.reader import CHUNK_BYTES, Chunk, read_chunks
 from dnnprov.model.events import RunEnded, SegmentClosed
 from dnnprov.store.archive import archive_segment
 from dnnprov.store.catalog import Catalog
 from dnnprov.store.database_errors import is_about_database
+from dnnprov.store.event_order import put_in_order
 from dnnprov.store.event_rows import EventRows
 from dnnprov.store.headers import Headers, is_archived, segment_key
-from dnnprov.store.liveness import find_ended_runs, give_up, revive
+from dnnprov.store.liveness import find_ended_runs, give_up, is_over, revive
 from dnnprov.store.migrations import schema_version
 from dnnprov.store.positions import Position, Positions
 from dnnprov.store.schema import SCHEMA_VERSION
-from dnnprov.store.set_aside import SetAside, is_in_order
+from dnnprov.store.set_aside import SetAside
 from dnnprov.store.source import open_source, time_text
 from dnnprov.store.transaction import transaction
 from dnnprov.store.unread_segments import UnreadSegments, reason_of
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnnprov.journal.folder import StoreFolder
-    from dnnprov.journal.reader import Chunk
     from dnnprov.model.events import AnyEvent, SegmentOpened
     from dnnprov.store.source import Source
     from dnnprov.store.unread_segments import Unread
@@ -152,23 +152,35 @@ class Ingest:
 
     def _take_rest(self, path: Path, key: str, header: SegmentOpened) -> bool:
         """Take in what a segment holds after its position; `False` when that was moved by another process."""
-        start, damage, torn, is_end_damaged = self._positions.find(key).position, None, 0, False
+        start, damage, torn, rest = self._positions.find(key).position, None, 0, b""
         for chunk in read_chunks(path, start, self._chunk_bytes):
             damage, torn = chunk.damage, chunk.torn
-            if chunk.end > start:
-                is_end_damaged = chunk.events is None and any(line.event is None for line in chunk.lines[-1:])
-                if not self._take_chunk(chunk, key, header, start):
+            whole, rest = chunk.after(rest).split(self._chunk_bytes)
+            if whole.end > start:
+                if not self._take_chunk(whole, key, header, start):
                     return False
-                start = chunk.end
+                start = whole.end
+        is_rest_final = bool(rest) and not self._may_change(path, key)
+        if is_rest_final and not self._take_chunk(Chunk(rest, start), key, header, start):
+            return False
         if damage:
             self._aside.archive(key, header.run, damage)
         elif is_archived(path) and (known := self._positions.find(key)).state == "open":
             with transaction(self._connection):  # nothing will follow
-                if is_end_damaged:  # of the line that closed it
+                if rest:  # the line that closed it is damaged
                     self._positions.move(key, Position(known.position, known.sequence, "closed"))
                 else:  # it was compressed after its process was gone
                     give_up(self._connection, key, torn)
         return True
+
+    def _may_change(self, path: Path, key: str) -> bool:
+        """Whether lines at the end of a segment that cannot be read may be written still.
+
+        Over a network, what another machine wrote may come out of order, with zeros where it has not come yet.
+        """
+        if is_archived(path) or self._positions.find(key).state != "open":
+            return False
+        return not is_over(self._connection, self._folder, self._headers, path)
 
     def _take_chunk(self, chunk: Chunk, key: str, header: SegmentOpened, start: int) -> bool:
         """One transaction; `False` when the position is not where the chunk starts.
@@ -209,7 +221,7 @@ class Ingest:
 
     def _take_lines(self, chunk: Chunk, source: Source, known: Position, *, is_careful: bool) -> tuple[Position, int]:
         """Where the segment stands after the lines of a chunk, and how many events they were."""
-        events, sequence = self._events(chunk, source, known.sequence)
+        events, sequence = put_in_order(chunk, source, known.sequence, self._aside)
         take = self._take_carefully if is_careful else self._rows.take
         for event in events:
             take(event, source)
@@ -217,26 +229,10 @@ class Ingest:
             has_ended = any(isinstance(event, RunEnded) for event in events)
             revive(self._connection, source, time_text(events[-1].at), has_ended=has_ended)
         self._rows.flush()
-        is_closed = bool(events) and isinstance(events[-1], SegmentClosed)
+        if not events:  # nobody was heard
+            return Position(chunk.end, sequence, known.state), 0
+        is_closed = isinstance(events[-1], SegmentClosed)
         return Position(chunk.end, sequence, "closed" if is_closed else "open"), len(events)
-
-    def _events(self, chunk: Chunk, source: Source, sequence: int) -> tuple[list[AnyEvent], int]:
-        """The events of a chunk and the number of the last; what is wrong with its lines is told."""
-        if chunk.events is not None and is_in_order(chunk.events, sequence + 1):
-            return chunk.events, sequence + len(chunk.events)
-        events: list[AnyEvent] = []
-        last_at = source.header.at
-        for line in chunk.lines:
-            if line.event is None:
-                self._aside.damaged_line(line, source)
-                sequence += 1
-                continue
-            event = self._aside.mend(line.event, source, sequence + 1, last_at)
-            if event.seq > sequence + 1:
-                self._aside.gap(sequence + 1, event, source)
-            sequence, last_at = event.seq, event.at
-            events.append(event)
-        return events, sequence
 
     def _take_carefully(self, event: AnyEvent, source: Source) -> None:
         self._connection.execute("SAVEPOINT event")

@@ -67,6 +67,16 @@ def find_ended_runs(
                 _mark_gone(connection, folder, found)
 
 
+def is_over(connection: sqlite3.Connection, folder: StoreFolder, headers: Headers, path: Path) -> bool:
+    """Whether the process of an open segment is gone, as far as can be told."""
+    run, process = path.parent.name, path.name.removesuffix(SEGMENT_SUFFIX)
+    heard = connection.execute(
+        "SELECT p.heartbeat_at FROM process AS p JOIN run AS r USING (run_id) WHERE r.uid = ? AND p.name = ?",
+        (run, process),
+    ).fetchone()
+    return _Watch(connection, folder, headers).is_gone(_Segment(run, process, "open", 0, heard[0] if heard else None))
+
+
 def revive(connection: sqlite3.Connection, source: Source, heard_at: str | None, *, has_ended: bool) -> None:
     """Note that a run was heard; one that was taken for crashed runs on."""
     hear(connection, source, heard_at)
@@ -113,7 +123,7 @@ class _Watch:
         segments = self._segments(run_id, uid)
         lost = tuple(segment for segment in segments if segment.state == "open")
         if lost:
-            return _End(self._reason(segments), lost) if all(self._is_gone(segment) for segment in lost) else None
+            return _End(self._reason(segments), lost) if all(self.is_gone(segment) for segment in lost) else None
         is_whole = dataflow_id is not None and all(segment.state is not None for segment in segments)
         if is_whole or self._is_stale(heartbeat_at, None):  # else the process that can end it may still be heard
             return _End(self._reason(segments), ())
@@ -138,7 +148,7 @@ class _Watch:
         if row is None:
             return ()
         segment = _Segment(run, process, *row)
-        return (segment,) if self._is_gone(segment) else ()
+        return (segment,) if self.is_gone(segment) else ()
 
     def _segments(self, run_id: int, uid: str) -> list[_Segment]:
         """Those whose end means that of the run: of forked children only where no other is known."""
@@ -151,7 +161,8 @@ class _Watch:
         own = [row for row in rows if row[0] is None]
         return [_Segment(uid, *row[1:]) for row in own or rows]
 
-    def _is_gone(self, segment: _Segment) -> bool:
+    def is_gone(self, segment: _Segment) -> bool:
+        """Whether the process of an open segment will write no more to it, as far as can be told."""
         path = self._folder.segment(segment.run, segment.process)
         try:
             header = self._headers.find(path)
@@ -159,9 +170,7 @@ class _Watch:
             return self._is_stale(segment.heartbeat_at, None)
         except (OSError, JournalError):
             return False
-        if header is None:
-            return False
-        gone = is_process_gone(header)
+        gone = is_process_gone(header) if header is not None else None
         if gone is not None:
             return gone
         try:

@@ -6,10 +6,12 @@ position past what it is about.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from dnnprov.store.event_order import Gap
 from dnnprov.store.headers import is_time
 from dnnprov.store.positions import Position
 from dnnprov.store.source import time_text
@@ -17,7 +19,6 @@ from dnnprov.store.transaction import transaction
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
 
     from dnnprov.journal.reader import Chunk, Line
     from dnnprov.model.events import AnyEvent
@@ -27,13 +28,7 @@ if TYPE_CHECKING:
 _MAX_SEQUENCE = 2**62
 """No segment has so many events, and columns hold the number."""
 
-
-def is_in_order(events: Sequence[AnyEvent], first: int) -> bool:
-    """Whether events have the numbers from `first` on, and times that a calendar has: nothing is to be told of them."""
-    if [event.seq for event in events] != list(range(first, first + len(events))):
-        return False
-    times = [event.at for event in events]
-    return not times or (is_time(min(times)) and is_time(max(times)))
+_GAP = re.compile(r"events (\d+) to (\d+) of segment (.+) are missing", re.DOTALL)
 
 
 class SetAside:
@@ -54,18 +49,19 @@ class SetAside:
         where = f"segment {source.header.process}, line that ends at byte {line.end}"
         self._note(source.run_id, "corrupt_line", f"{where}: {line.fault}; it reads {shown!r}")
 
-    def mend(self, event: AnyEvent, source: Source, sequence: int, at: int) -> AnyEvent:
+    def mend(self, event: AnyEvent, source: Source, place: int, at: int, *, is_misplaced: bool) -> AnyEvent:
         """An event with an impossible number or time gets the ones that it must have had, which is told.
 
         Args:
             event: that came; it is left as it is, since it may be taken a second time.
             source: its segment.
-            sequence: number that comes next.
+            place: number of the place where it stands.
             at: time of the event before.
+            is_misplaced: whether its neighbours say that its number is wrong.
         """
         wrong = {}
-        if not 0 <= event.seq < _MAX_SEQUENCE:
-            wrong["seq"] = sequence
+        if is_misplaced or not 0 <= event.seq < _MAX_SEQUENCE:
+            wrong["seq"] = place
         if not is_time(event.at):
             wrong["at"] = at
         if not wrong:
@@ -76,14 +72,42 @@ class SetAside:
         self._note(source.run_id, "mended_event", detail, mended.at)
         return mended
 
+    def shared_number(self, event: AnyEvent, source: Source) -> None:
+        """An event that has the number of another one."""
+        where = f"event {event.seq} ({type(event).__name__}) of segment {source.header.process}"
+        self._note(source.run_id, "mended_event", f"{where} has the number of another, which is in too", event.at)
+
     def mended_header(self, detail: str, source: Source) -> None:
         """An opening event that contradicts its path."""
         self._note(source.run_id, "mended_event", detail, source.header.at)
 
-    def gap(self, first: int, event: AnyEvent, source: Source) -> None:
-        """Events whose numbers were never seen, before one that was."""
-        detail = f"events {first} to {event.seq - 1} of segment {source.header.process} are missing"
-        self._note(source.run_id, "missing_events", detail, event.at)
+    def repeated(self, numbers: list[int], source: Source) -> None:
+        """Events that are in already."""
+        for first, last in _ranges(numbers):
+            detail = f"events {first} to {last} of segment {source.header.process} came again and were not taken again"
+            self._note(source.run_id, "repeated_event", detail)
+
+    def find_gaps(self, source: Source) -> list[Gap]:
+        """The numbers of a segment that were told as missing."""
+        rows = self._connection.execute(
+            "SELECT detail, recorded_at FROM problem WHERE run_id = ? AND kind = 'missing_events' ORDER BY problem_id",
+            (source.run_id,),
+        ).fetchall()
+        found = [(_GAP.fullmatch(detail), at) for detail, at in rows]
+        return [Gap(int(gap[1]), int(gap[2]), at) for gap, at in found if gap and gap[3] == source.header.process]
+
+    def note_gaps(self, gaps: list[Gap], source: Source) -> None:
+        """Tell the numbers of a segment that are missing now, in place of those that were told before."""
+        told = {(_gap_detail(gap, source), gap.noticed_at) for gap in self.find_gaps(source)}
+        now = [(_gap_detail(gap, source), gap.noticed_at) for gap in gaps]
+        self._connection.executemany(
+            "DELETE FROM problem WHERE run_id = ? AND kind = 'missing_events' AND detail = ?",
+            [(source.run_id, detail) for detail, at in told if (detail, at) not in now],
+        )
+        self._connection.executemany(
+            "INSERT INTO problem (run_id, kind, detail, recorded_at) VALUES (?, 'missing_events', ?, ?)",
+            [(source.run_id, *gap) for gap in now if gap not in told],
+        )
 
     def event(self, event: AnyEvent, error: Exception, source: Source) -> None:
         """An event that the database cannot take."""
@@ -120,6 +144,21 @@ class SetAside:
             "INSERT INTO problem (run_id, kind, detail, recorded_at) VALUES (?, ?, ?, ?)",
             (run_id, kind, detail, None if at is None else time_text(at)),
         )
+
+
+def _gap_detail(gap: Gap, source: Source) -> str:
+    return f"events {gap.first} to {gap.last} of segment {source.header.process} are missing"
+
+
+def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
+    """First and last of each stretch of numbers that follow each other."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
 
 
 def _said(error: Exception) -> str:

@@ -36,7 +36,7 @@ def take_note(connection: sqlite3.Connection, folder: StoreFolder, note: Unwritt
         known = Positions(connection).find(key)
         if known.state == "open":
             rest = rest_of(folder.segment(note.run, note.process), known.position)
-            if any(chunk.lines for chunk in rest):
+            if any(line.event for chunk in rest for line in chunk.lines):
                 return False
             give_up(connection, key, rest[-1].torn if rest else 0)
         _tell(connection, note)
