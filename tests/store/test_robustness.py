@@ -18,7 +18,7 @@ import pytest
 
 import dnnprov
 from dnnprov.cli.main import exit_code
-from dnnprov.errors import StoreUnavailableError
+from dnnprov.errors import StoreError, StoreUnavailableError
 from dnnprov.journal.folder import StoreFolder, find_note
 from dnnprov.journal.format import encode
 from dnnprov.journal.reader import read_chunks
@@ -37,6 +37,7 @@ from dnnprov.store.archive import archive_segment
 from dnnprov.store.database_errors import is_damaged, is_unwritable
 from dnnprov.store.element_rows import ElementRows
 from dnnprov.store.positions import Positions
+from dnnprov.store.rebuild import rebuild
 from dnnprov.store.set_aside import SetAside
 from dnnprov.store.sqlite import SqliteStore, open_store
 from dnnprov.store.unwritten_notes import take_note
@@ -290,6 +291,70 @@ def test_a_gap_is_told_as_it_is_beside_a_damaged_line(store):
     lines[3] = b"\0" + lines[3][1:]
     write(store, lines[:4] + lines[6:])
     assert problems(store)[1] == ("missing_events", f"events 4 to 5 of segment {PROCESS} are missing")
+
+
+# Segments that were cut off
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 6, 9.5])
+@pytest.mark.parametrize("reopens", [True, False])
+def test_of_a_journal_that_was_cut_off_what_follows_is_taken_in_and_the_cut_is_told_once(store, left, reopens):
+    lines = lines_of(ended(metrics(30)))
+    write(store, lines[:14])
+    database = open_store(store)
+
+    def catch_up():
+        nonlocal database
+        if reopens:
+            database.close()
+            database = open_store(store)
+        assert database.catch_up() is None
+        return [kind for (kind,) in database.read("SELECT kind FROM problem ORDER BY kind")[1]]
+
+    assert catch_up() == []
+    kept = [*lines[: int(left)], *([lines[int(left)][:30]] if left % 1 else [])]
+    write(store, kept)
+    assert [catch_up(), catch_up()] == [["journal_truncated"]] * 2
+    follow = [b"\n", *lines[14:20]]
+    write(store, [*kept, *follow])
+    assert [kind for kind in catch_up() if kind != "corrupt_line"] == ["journal_truncated"]
+    write(store, [*kept, *follow, *lines[22:]])
+    assert [kind for kind in catch_up() if kind != "corrupt_line"] == ["journal_truncated", "missing_events"]
+    database.close()
+    assert steps(store) == [step for step in range(30) if step not in (18, 19)]
+    assert column_of(store, "SELECT status FROM run") == ["finished"]
+    assert column_of(store, "SELECT host FROM process") == ["elsewhere"]
+
+
+def test_a_journal_that_was_emptied_and_grew_past_where_it_was_is_not_read_from_the_middle_of_a_line(store):
+    lines = lines_of([*ended(metrics(4))[:-2], *ended(metrics(30, begin=4))[1:]])
+    write(store, lines[:6])
+    assert steps(store) == [0, 1, 2, 3]
+    write(store, lines[6:])
+    assert steps(store) == list(range(34))
+    assert [kind for kind, _ in problems(store)] == ["journal_truncated"]
+
+
+def test_a_run_whose_journal_was_emptied_by_a_process_that_is_gone_has_crashed(store):
+    path = write(store, lines_of([START, *metrics(3)], seconds_ago=1000))
+    assert column_of(store, "SELECT status FROM run") == ["running"]
+    path.write_bytes(b"")
+    os.utime(path, (time.time() - 1000,) * 2)
+    assert column_of(store, "SELECT status FROM run") == ["crashed"]
+    assert [kind for kind, _ in problems(store)] == ["journal_truncated"]
+
+
+def test_a_rebuild_does_not_lose_unasked_what_a_journal_held_before_it_was_cut_off(store):
+    lines = lines_of(ended(metrics(30)))
+    write(store, lines[:14])
+    assert len(steps(store)) == 12
+    write(store, lines[14:])
+    assert len(steps(store)) == 30
+    with pytest.raises(StoreError, match="a rebuild loses what only the database holds"):
+        rebuild(StoreFolder(store))
+    assert len(steps(store)) == 30
+    rebuild(StoreFolder(store), accepts=lambda _: True)
+    assert steps(store) == list(range(12, 30))
 
 
 # Whose a segment is

@@ -47,6 +47,7 @@ def write_journals(store):
         for number, event in enumerate(events):
             event.seq, event.at = number, began_at + 1_000_000 * number
             lines.append(encode(event))
+        lines[0] = lines[0].replace(b',"at":', b',"seq":0,"at":')  # as it was encoded then
         path = StoreFolder(store).segment(run, "r0-a")
         path.parent.mkdir(parents=True)
         path.write_bytes(b"".join(lines))

@@ -22,6 +22,8 @@ MEANINGS: dict[str, str] = {
     " then run dnnprov rebuild.",
     "missing_events": "A journal lacks events in its middle. It was edited or damaged; restore it from a copy, then run"
     " dnnprov rebuild.",
+    "journal_truncated": "A journal was emptied or cut off before it was closed. What the database has of it stays."
+    " Restore it from a copy, then run dnnprov rebuild; not before.",
     "event_not_taken": "An event could not be stored and was set aside. Please report it with the detail.",
     "damaged_archive": "A compressed journal is cut off or damaged; what came before is in. Restore it from a copy,"
     " then run dnnprov rebuild.",
@@ -47,6 +49,7 @@ LOSSES = frozenset(
         "lost",
         "corrupt_line",
         "missing_events",
+        "journal_truncated",
         "event_not_taken",
         "damaged_archive",
         "refused_segment",

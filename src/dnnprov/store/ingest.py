@@ -25,6 +25,7 @@ from dnnprov.store.migrations import schema_version
 from dnnprov.store.positions import Position, Positions
 from dnnprov.store.schema import SCHEMA_VERSION
 from dnnprov.store.set_aside import SetAside
+from dnnprov.store.shortened_segments import find_unread, is_shortened
 from dnnprov.store.source import open_source, time_text
 from dnnprov.store.transaction import transaction
 from dnnprov.store.unread_segments import UnreadSegments, reason_of
@@ -119,8 +120,11 @@ class Ingest:
 
     def _with_header(self, path: Path, unread: Unread) -> tuple[Path, SegmentOpened] | None:
         """A segment and its opening event; `None` while it is not there, or where the file is none of ours."""
+        key = segment_key(path)
         try:
             header = self._headers.find(path)
+            if header is None:
+                self._notice_cut(path, key, self._positions.find(key))
         except FileNotFoundError:
             archived = self._archived(path)  # by another process in this moment
             return self._with_header(archived, unread) if archived else None
@@ -128,10 +132,10 @@ class Ingest:
             _note_unreadable(path, error, unread)
             return None
         except DamagedArchiveError as error:
-            self._aside.archive(segment_key(path), path.parent.name, str(error))
+            self._aside.archive(key, path.parent.name, str(error))
             return None
         except JournalError as error:
-            self._aside.segment(segment_key(path), str(error))
+            self._aside.segment(key, str(error))
             return None
         return (path, header) if header else None
 
@@ -139,7 +143,7 @@ class Ingest:
         key = segment_key(path)
         try:
             while not self._take_rest(path, key, header):
-                pass  # another process was faster; go on after it
+                pass  # another process was faster, or the segment was cut off; go on from there
         except FileNotFoundError:
             archived = self._archived(path)
             if archived:
@@ -150,9 +154,19 @@ class Ingest:
             if not is_archived(path) and self._positions.find(key).state == "closed":
                 self._archive(path)
 
+    def _notice_cut(self, path: Path, key: str, known: Position) -> bool:
+        """Tell where an open segment holds less than is in, and go on with what follows there."""
+        if is_archived(path) or not is_shortened(path, known):
+            return False
+        self._aside.shortened(key, known, find_unread(path, known.sequence))
+        return True
+
     def _take_rest(self, path: Path, key: str, header: SegmentOpened) -> bool:
-        """Take in what a segment holds after its position; `False` when that was moved by another process."""
-        start, damage, torn, rest = self._positions.find(key).position, None, 0, b""
+        """Take in what a segment holds after its position; `False` when that was moved meanwhile."""
+        known = self._positions.find(key)
+        if self._notice_cut(path, key, known):
+            return False
+        start, damage, torn, rest = known.position, None, 0, b""
         for chunk in read_chunks(path, start, self._chunk_bytes):
             damage, torn = chunk.damage, chunk.torn
             whole, rest = chunk.after(rest).split(self._chunk_bytes)

@@ -132,6 +132,23 @@ class SetAside:
                 self._note(found[0] if found else None, "damaged_archive", damage)
                 self._positions.move(key, Position(known.position, known.sequence, "damaged"))
 
+    def shortened(self, key: str, known: Position, end: int) -> None:
+        """An open segment that holds less than was taken in from it; what is known of it stays.
+
+        Args:
+            key: of the segment.
+            known: what was taken in.
+            end: of what is known of that in the segment; it is read on from there.
+        """
+        run, _, process = key.partition("/")
+        with transaction(self._connection):
+            if self._positions.find(key) == known:
+                found = self._connection.execute("SELECT run_id FROM run WHERE uid = ?", (run,)).fetchone()
+                detail = f"segment {process} was cut off: {known.position} bytes of it were taken in, {end} are left"
+                self._note(found[0] if found else None, "journal_truncated", detail)
+                self._positions.move(key, Position(end, known.sequence, known.state))
+                self._positions.move(f"{key}, cut off", Position(known.position, known.sequence, "cut"))
+
     def segment(self, key: str, reason: str) -> None:
         """A file that is no journal of ours, or of a later format; it is not looked at again."""
         with transaction(self._connection):

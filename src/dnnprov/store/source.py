@@ -97,7 +97,8 @@ def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) ->
         "INSERT INTO process (run_id, name, rank, attempt, host, pid, forked_from, started_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, name) DO UPDATE SET rank = excluded.rank,"
         " attempt = excluded.attempt, host = excluded.host, pid = excluded.pid,"
-        " forked_from = excluded.forked_from, started_at = excluded.started_at",
+        " forked_from = excluded.forked_from, started_at = excluded.started_at"
+        " WHERE excluded.pid <> 0 OR process.pid IS NULL",  # a guess does not replace what is known
         (run_id, header.process, header.rank, header.attempt, header.host, header.pid, header.forked_from,
          began_at),
     )  # fmt: skip
