@@ -18,6 +18,9 @@ _SHOWN_RUNS = 5
 
 MEANINGS: dict[str, str] = {
     "lost": "Events could not be written while the disk was full or not writable. Free space; they cannot be had back.",
+    "journal_deleted": "A journal was deleted while it was written; what was not in the database by then is lost. Restore"
+    " it from a copy, then run dnnprov rebuild.",
+    "not_synced": "The disk reported an error when a journal was to be made durable; some may be lost. Check the disk.",
     "corrupt_line": "A line of a journal is damaged and was set aside. Check the disk; restore the journal from a copy,"
     " then run dnnprov rebuild.",
     "missing_events": "A journal lacks events in its middle. It was edited or damaged; restore it from a copy, then run"
@@ -40,6 +43,7 @@ MEANINGS: dict[str, str] = {
     "unknown_status": "finish() or end() was called with a status that does not exist; finished was recorded.",
     "not_a_task": "A task was to depend on what is no task of its run, or too late; that dependency is not recorded.",
     "misused_call": "A call that raises before a training was made during one; what could be kept of it was.",
+    "degraded": "A part of recording could not be started or read; the events are in. See the detail.",
     "unknown_hyperparameter": "A hyperparameter that provenance() names was found nowhere. Give its value by keyword.",
 }
 """Kind of problem -> what it means and what to do."""
@@ -47,6 +51,8 @@ MEANINGS: dict[str, str] = {
 LOSSES = frozenset(
     {
         "lost",
+        "journal_deleted",
+        "not_synced",
         "corrupt_line",
         "missing_events",
         "journal_truncated",
