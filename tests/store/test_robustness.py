@@ -403,6 +403,20 @@ def test_a_segment_of_a_later_format_is_left_alone_and_told_once(store):
     assert steps(store) == []
 
 
+def test_a_pipe_among_the_journals_stops_neither_questions_nor_a_run_that_is_resumed(store):
+    with dnnprov.start_run("m") as run:
+        run.log(step=0, a=1.0)
+    place = StoreFolder(store).journal / run.uid
+    place.mkdir(exist_ok=True)
+    os.mkfifo(place / "r0-pipe-1-0.jsonl")
+    script = "import dnnprov, sys\nwith dnnprov.start_run('m', resume=sys.argv[1]) as run:\n    run.log(step=1, a=2.0)"
+    subprocess.run([sys.executable, "-c", script, run.uid], check=True, timeout=60)
+    database = open_store(store)
+    assert "it is no file" in database.catch_up()
+    assert database.read("SELECT step FROM metric ORDER BY step")[1] == [(0,), (1,)]
+    database.close()
+
+
 def test_a_run_whose_damaged_header_hides_its_process_is_crashed_in_the_end(store):
     lines = lines_of([START], seconds_ago=1000)
     path = write(store, [b"?\n", *lines[1:]])

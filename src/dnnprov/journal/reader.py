@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import socket
+import stat
 import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -122,9 +123,12 @@ def read_blocks(path: Path, start: int = 0, block_bytes: int = CHUNK_BYTES) -> I
 
     Raises:
         OSError: the segment cannot be read (FileNotFoundError where it was archived meanwhile).
+        JournalError: it is a pipe or a device.
         DamagedArchiveError: it cannot be unpacked to its end; what could be came before.
     """
-    with path.open("rb") as stream:
+    with open(path, "rb", opener=_open_now) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise JournalError(f"{path} is no file, but a pipe or a device")
         if not path.name.endswith(ARCHIVE_SUFFIX):
             stream.seek(start)
             while block := stream.read(block_bytes):
@@ -134,6 +138,11 @@ def read_blocks(path: Path, start: int = 0, block_bytes: int = CHUNK_BYTES) -> I
             for begin in range(min(start, len(unpacked)), len(unpacked), block_bytes):
                 yield unpacked[begin : begin + block_bytes]
             start = max(0, start - len(unpacked))
+
+
+def _open_now(path: str, flags: int) -> int:
+    """Open without waiting for whoever is to write, as it is done for a pipe."""
+    return os.open(path, flags | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
 
 
 def _unpack(stream: IO[bytes], path: Path) -> Iterator[bytes]:
@@ -174,6 +183,7 @@ def read_chunks(path: Path, start: int = 0, chunk_bytes: int = CHUNK_BYTES) -> I
 
     Raises:
         OSError: the segment cannot be read (FileNotFoundError where it was archived meanwhile).
+        JournalError: it is a pipe or a device.
     """
     offset, damage = start, None
     pieces: list[bytes] = []  # of a line whose end has not come; one line may be far longer than a chunk
@@ -198,7 +208,7 @@ def read_header(path: Path) -> SegmentOpened | None:
     Raises:
         OSError: the segment cannot be read.
         LaterFormatError: a later dnnprov wrote it.
-        JournalError: the file does not begin with such an event.
+        JournalError: the file does not begin with such an event, or is none.
     """
     first = b""
     with contextlib.closing(read_blocks(path, 0, _HEADER_BYTES)) as blocks:  # type: ignore[type-var]
@@ -244,8 +254,8 @@ def _read_start(pid: int) -> int | None:
     Raises:
         OSError: it cannot be: there is none, it is hidden from this user (`hidepid`), or no file can be opened.
     """
-    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    fields = stat.rpartition(")")[2].split()  # the name before may hold anything
+    status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    fields = status.rpartition(")")[2].split()  # the name before may hold anything
     return None if fields[0] in {"Z", "X"} else int(fields[19])
 
 
