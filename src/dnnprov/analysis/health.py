@@ -18,8 +18,8 @@ _SHOWN_RUNS = 5
 
 MEANINGS: dict[str, str] = {
     "lost": "Events could not be written while the disk was full or not writable. Free space; they cannot be had back.",
-    "journal_deleted": "A journal was deleted while it was written; what was not in the database by then is lost. Restore"
-    " it from a copy, then run dnnprov rebuild.",
+    "journal_deleted": "A journal was deleted while it was written; what was not in the database by then is lost."
+    " Restore it from a copy, then run dnnprov rebuild.",
     "not_synced": "The disk reported an error when a journal was to be made durable; some may be lost. Check the disk.",
     "corrupt_line": "A line of a journal is damaged and was set aside. Check the disk; restore the journal from a copy,"
     " then run dnnprov rebuild.",
