@@ -103,6 +103,36 @@ def test_several_readers_that_catch_up_at_once_store_everything_once(store):
     assert column_of(store, "SELECT COUNT(*) FROM metric_value") == [300]
 
 
+def test_readers_that_make_a_database_at_once_wait_for_each_other(store, monkeypatch):
+    """SQLite refuses all but one that switch a new file to WAL in the same moment, and waits for none."""
+    record_run()
+    refused = [0, 0, 0]
+    whole_connect = sqlite3.connect
+
+    class Connection(sqlite3.Connection):
+        def execute(self, sql, *parameters):
+            if sql == "PRAGMA journal_mode = WAL" and refused:
+                refused.pop()
+                holder = whole_connect(store / "provenance.db", isolation_level=None, timeout=0)
+                holder.execute("BEGIN EXCLUSIVE")
+                impatient = whole_connect(store / "provenance.db", isolation_level=None, timeout=0)
+                try:
+                    return impatient.execute(sql)
+                finally:
+                    impatient.close()
+                    holder.close()
+            return super().execute(sql, *parameters)
+
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *args, **options: whole_connect(*args, factory=Connection, **options)
+    )
+    database = open_store(store)
+    assert database.catch_up() is None
+    assert database.read("SELECT COUNT(*) FROM run")[1] == [(1,)]
+    database.close()
+    assert refused == []
+
+
 def _record_some(store, number):
     os.environ["DNNPROV_FOLLOW"] = "0"
     with dnnprov.start_run("many", store=store, params={f"p{number % 5}": number}) as run:

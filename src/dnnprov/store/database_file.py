@@ -7,6 +7,7 @@ it opened, wherever that is; `is_replaced` tells that it is no longer the one at
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from dnnprov.errors import SchemaVersionError, StoreUnavailableError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 30.0
 """How long to wait for another process that writes."""
+
+_RETRY_SECONDS = 0.005
 
 
 class DatabaseFile:
@@ -79,7 +82,7 @@ class DatabaseFile:
             self.why_read_only = str(error)
             return None
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_write_ahead_log(connection)
             connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read from journals again
             connection.execute("PRAGMA cache_size = -65536")
             migrate(connection, place, self._folder)
@@ -117,6 +120,26 @@ class DatabaseFile:
             )
         why = self.why_read_only if found < SCHEMA_VERSION else None
         raise SchemaVersionError(place, found, SCHEMA_VERSION, why)
+
+
+def use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch a database to WAL, or leave it there.
+
+    Of several processes that do so at once SQLite refuses some, whatever time they have to wait.
+
+    Raises:
+        sqlite3.OperationalError: it stayed locked, or cannot be written.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _connect(uri: str) -> tuple[sqlite3.Connection, int]:

@@ -22,7 +22,7 @@ from dnnprov.errors import StoreError, StoreUnavailableError
 from dnnprov.journal.writer import sync_folder
 from dnnprov.store.catalog import Catalog
 from dnnprov.store.database_errors import is_about_database, is_damaged
-from dnnprov.store.database_file import BUSY_SECONDS
+from dnnprov.store.database_file import BUSY_SECONDS, use_write_ahead_log
 from dnnprov.store.exclusive import exclusive
 from dnnprov.store.ingest import Ingest
 from dnnprov.store.migrations import migrate
@@ -203,7 +203,7 @@ def _copy_into(old: Path, new: Path) -> None:
             raise StoreError(f"the database {old} is written by others all the time; nothing was changed, try again")
 
     with closing(sqlite3.connect(new)) as source, closing(sqlite3.connect(old, timeout=BUSY_SECONDS)) as target:
-        target.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(target)
         source.backup(target, progress=give_up)
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
