@@ -142,8 +142,11 @@ class Run:
             step = number_or_none(step)
         if epoch is not None and (type(epoch) is not int or not MIN_INTEGER <= epoch <= MAX_INTEGER):
             epoch = number_or_none(epoch)
-        if not are_plain(map(type, metrics.values())):
-            metrics = plain_values(nearest_floats(metrics))
+        for value in metrics.values():
+            if type(value) is not float:  # which nearly all are, and then this is the quickest way to know
+                if not are_plain(map(type, metrics.values())):
+                    metrics = plain_values(nearest_floats(metrics))
+                break
         self.recorder.record(MetricsRecorded(step=step, epoch=epoch, values=metrics))
 
     def set_params(self, /, **parameters: Any) -> None:

@@ -27,6 +27,9 @@ from dnnprov.model.events import (
 from dnnprov.model.values import plain_value, split_non_finite
 
 _encode_lines = msgspec.json.Encoder(enc_hook=plain_value).encode_lines
+_NULL = b'":null'
+"""How a line shows that a value is `None` or not finite; a text may hold it as well, which does no harm."""
+
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
@@ -41,7 +44,7 @@ def encode(event: Event) -> bytes:
         line = _encode_lines([event])  # of a tuple, msgspec 0.22 never lets go
     except Exception:  # noqa: BLE001 - a lone surrogate, an integer of thousands of digits, what else there may be
         return _encode_lines([_with_names(event)])
-    return _encode_lines([_with_names(event)]) if b"null" in line else line
+    return line if line.find(_NULL) < 0 else _encode_lines([_with_names(event)])  # `in` would take twice as long
 
 
 def _with_names(event: Event) -> Event:
