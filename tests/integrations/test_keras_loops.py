@@ -192,7 +192,7 @@ def test_a_training_step_of_the_user_may_return_what_we_call_something_else(reco
     model = Counting([keras.layers.Input((4,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     fit(model, [ProvenanceCallback("net", batches=True)], epochs=1)
-    batches = recorded.events(MetricsRecorded)
+    batches = sorted(recorded.events(MetricsRecorded), key=lambda event: event.step)  # of threads of Keras' own
     assert [(event.step, event.epoch, list(event.values)) for event in batches] == [
         (step, 1, ["loss"]) for step in range(3)
     ]
