@@ -240,7 +240,7 @@ class Ingest:
         for event in events:
             take(event, source)
         if events:
-            has_ended = any(isinstance(event, RunEnded) for event in events)
+            has_ended = RunEnded in set(map(type, events))
             revive(self._connection, source, time_text(events[-1].at), has_ended=has_ended)
         self._rows.flush()
         if not events:  # nobody was heard
