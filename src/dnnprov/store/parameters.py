@@ -50,7 +50,7 @@ class Parameters:
         data_set = self._catalog.data_set("iTrainingModel")
         table = quoted(data_set.table)
         cursor = self._connection.execute(
-            f"SELECT p.* FROM {table} AS p WHERE p.element_id = {first_parameters('?')} AND p.relation = 'used'",
+            f"SELECT p.* FROM {table} AS p WHERE p.element_id = {first_parameters('?1')} AND p.relation = 'used'",
             (origin.run_id,),
         )
         found = cursor.fetchone()

@@ -59,13 +59,15 @@ def first_parameters(run: str) -> str:
     """SQL for the element of iTrainingModel with the hyperparameters that a run began with.
 
     It is the first row of the earliest process that used any; later rows are those of further trainings. Where a run
-    only generates hyperparameters, it is the first of these.
+    only generates hyperparameters, it is the first of these. Nearly every run has a single row, which an index tells.
 
     Args:
-        run: the column with its run_id.
+        run: the column with its run_id, or a numbered parameter.
     """
-    return f"""(SELECT q.element_id FROM itrainingmodel AS q JOIN process AS s ON s.process_id = q.process_id
-     WHERE q.run_id = {run} ORDER BY q.relation <> 'used', {PROCESS_ORDER.format("s")}, q.element_id LIMIT 1)"""
+    return f"""COALESCE(
+    (SELECT CASE COUNT(*) WHEN 1 THEN MIN(q.element_id) END FROM itrainingmodel AS q WHERE q.run_id = {run}),
+    (SELECT q.element_id FROM itrainingmodel AS q JOIN process AS s ON s.process_id = q.process_id
+     WHERE q.run_id = {run} ORDER BY q.relation <> 'used', {PROCESS_ORDER.format("s")}, q.element_id LIMIT 1))"""
 
 
 def hyperparameter_names(parameters: Iterable[str], others: Iterable[str]) -> dict[str, str]:

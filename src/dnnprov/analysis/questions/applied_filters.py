@@ -47,7 +47,8 @@ training_task AS (
 ancestor (run_id, task_id, distance) AS (
     SELECT c.run_id, d.depends_on_task_id, 1
     FROM training_task AS c JOIN task_dependency AS d ON d.task_id = c.task_id
-    WHERE NOT EXISTS (SELECT 1 FROM process AS l CROSS JOIN training_task AS w
+    WHERE c.rank = 0
+       OR NOT EXISTS (SELECT 1 FROM process AS l CROSS JOIN training_task AS w
                       WHERE l.run_id = c.run_id AND l.rank < c.rank AND w.run_id = l.run_id AND w.rank = l.rank)
     UNION
     SELECT a.run_id, d.depends_on_task_id, a.distance + 1
@@ -55,9 +56,10 @@ ancestor (run_id, task_id, distance) AS (
     WHERE a.distance < {MAX_DISTANCE}
 ),
 lineage AS (
-    SELECT a.run_id, t.task_id, t.run_id AS recorded_in, MAX(a.distance) AS distance
-    FROM ancestor AS a JOIN task AS t ON t.task_id = a.task_id
-    GROUP BY a.run_id, t.task_id, t.run_id
+    SELECT a.run_id, a.task_id, (SELECT t.run_id FROM task AS t WHERE t.task_id = a.task_id) AS recorded_in,
+           MAX(a.distance) AS distance
+    FROM ancestor AS a
+    GROUP BY a.run_id, a.task_id
 ),
 applied AS ({_generated_names(schema)}
 ),
