@@ -6,7 +6,6 @@ import inspect
 
 import click
 
-from dnnprov.analysis.questions import QUESTIONS
 from dnnprov.cli.main import cli
 
 ALL_COMMANDS = "options of every command"
@@ -35,7 +34,7 @@ def _words(command: click.Command) -> str:
 
 def _options(command: click.Command, context: click.Context) -> str:
     if isinstance(command, click.Group):
-        return _table_of_questions(command, context)
+        return _table_of_group(command, context)
     return _table([one for one in _own_options(command) if one.name not in _everywhere()])
 
 
@@ -55,8 +54,8 @@ def _table(options: list[click.Option]) -> str:
     )
 
 
-def _table_of_questions(group: click.Group, context: click.Context) -> str:
-    """One row an option, saying which of the questions have it."""
+def _table_of_group(group: click.Group, context: click.Context) -> str:
+    """One row an option, saying which of its commands have it."""
     rows: dict[tuple[str, str], list[str]] = {}
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -65,7 +64,7 @@ def _table_of_questions(group: click.Group, context: click.Context) -> str:
             if one.name not in _everywhere():
                 rows.setdefault((_shown(one), _meaning(one)), []).append(name)
     lines = [
-        f"| {shown} | {'all' if len(names) == len(QUESTIONS) else ' '.join(names)} | {meaning} |"
+        f"| {shown} | {'all' if len(names) == len(group.list_commands(context)) else ' '.join(names)} | {meaning} |"
         for (shown, meaning), names in rows.items()
     ]
     return "\n".join(["| option | of | meaning |", "|---|---|---|", *lines])

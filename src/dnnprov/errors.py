@@ -11,6 +11,7 @@ DnnprovError
 ├── JournalError                          a journal that cannot be read at all
 │   ├── LaterFormatError                  written by a later dnnprov
 │   └── DamagedArchiveError               a compressed one that ends early or does not unpack
+├── ImportSourceError                     what should be imported is not what it should be
 ├── StoreError
 │   ├── SchemaVersionError                exit code 4
 │   └── StoreUnavailableError             locked for long, or not writable
@@ -101,6 +102,18 @@ class LaterFormatError(JournalError):
 
 class DamagedArchiveError(JournalError):
     """A compressed segment that cannot be unpacked to its end."""
+
+
+class ImportSourceError(DnnprovError):
+    """What should be imported cannot be read, or is not what it should be; nothing of it was stored.
+
+    Args:
+        source: its path.
+        what: came, what was expected, and how to go on.
+    """
+
+    def __init__(self, source: str | Path, what: str) -> None:
+        super().__init__(f"{str(source)!r} was not imported: {what}")
 
 
 class StoreError(DnnprovError):

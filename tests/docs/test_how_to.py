@@ -190,3 +190,10 @@ def test_the_page_on_keeping_packs_rebuilds_and_removes_nothing_without_an_answe
     shell("mkdir elsewhere && tar -xf store.tar -C elsewhere")
     assert len(json.loads(shell("dnnprov --store elsewhere/.dnnprov runs --json"))) == 4
     assert not (workplace / "elsewhere/.dnnprov/follower.lock").exists()
+
+
+def test_the_page_on_imports_imports_what_it_shows(page, run_page):
+    run_page(page("docs/how-to/import.md"))
+    with dnnprov.open() as history:
+        changes = history.ask("Q6", dataflow="alexnet")
+        assert [(row["run"], row["epoch"], row["technique"]) for row in changes] == [("flowers-2020", 6, "inferred")]

@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": ("dnnprov.cli.doctor", "doctor"),
     "export": ("dnnprov.cli.export", "export"),
     "gc": ("dnnprov.cli.gc", "gc"),
+    "import": ("dnnprov.cli.importing", "import_group"),
     "ingest": ("dnnprov.cli.ingest", "ingest"),
     "lineage": ("dnnprov.cli.lineage", "lineage"),
     "query": ("dnnprov.cli.query", "query"),

@@ -1,7 +1,8 @@
 """Q3: time and loss of each epoch of one run.
 
 The time is the one recorded, else what passed between the records: since the epoch before it in its task, or since
-the task began. A run with several trainings lists one after the other.
+the task began. Records of one moment, as of a log without times that was imported, tell none. A run with several
+trainings lists one after the other.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ def _state(_: RecordedSchema, arguments: Arguments) -> Statement:
     sql = f"""
 WITH {chosen_run(arguments)},{epoch_rows("chosen")}
 SELECT c.run, e.epoch,
-       COALESCE(e.elapsed_time, {seconds_between("e.before", "e.recorded_at")}) AS elapsed_seconds,
+       COALESCE(e.elapsed_time,
+                CASE WHEN e.before <> e.recorded_at THEN {seconds_between("e.before", "e.recorded_at")} END
+       ) AS elapsed_seconds,
        e.loss, e.non_finite
 FROM chosen AS c JOIN done AS e ON e.run_id = c.run_id
 ORDER BY e.training, e.epoch NULLS LAST, e.attempt, e.process_id, e.sequence, e.row_number"""

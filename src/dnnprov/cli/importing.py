@@ -1,0 +1,83 @@
+"""`dnnprov import SOURCE`: trainings that other systems recorded."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dnnprov.cli.options import global_options, setting
+from dnnprov.cli.output import print_json
+from dnnprov.errors import UsageError
+from dnnprov.importers.csv_logger import read_csv_log
+from dnnprov.importers.importing import import_runs
+from dnnprov.importers.trainer_state import read_trainer_state
+from dnnprov.journal.folder import store_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from dnnprov.importers.imported_run import ImportedRun, Progress
+
+_dataflow = click.option("--dataflow", metavar="TAG", help="Dataflow of the runs; default: by the name of the source.")
+_name = click.option("--name", metavar="NAME", help="Name of the run; default: by the name of the source.")
+
+
+@click.group(name="import", subcommand_metavar="SOURCE [OPTIONS]")
+@global_options
+def import_group() -> None:
+    """Import trainings that other systems recorded.
+
+    A source is imported as a whole or not at all. What is in the store already stays as it is.
+    """
+
+
+@import_group.command(name="csvlogger")
+@click.argument("file", type=click.Path(path_type=Path))
+@_dataflow
+@_name
+@click.option("--separator", metavar="CHARACTER", default=",", show_default=True, help="Between the values of a line.")
+@global_options
+def csvlogger(file: Path, *, dataflow: str | None, name: str | None, separator: str) -> None:
+    """Import what the CSVLogger of Keras wrote to FILE."""
+    if len(separator) != 1 or separator in '\r\n"':
+        raise UsageError(f"--separator {separator!r} is no single character; expected one such as ';'")
+    with _progress() as progress:
+        _take(lambda _: read_csv_log(file, dataflow=dataflow, name=name, separator=separator, progress=progress))
+
+
+@import_group.command(name="trainer-state")
+@click.argument("file", type=click.Path(path_type=Path))
+@_dataflow
+@_name
+@global_options
+def trainer_state(file: Path, *, dataflow: str | None, name: str | None) -> None:
+    """Import FILE, a trainer_state.json of Hugging Face transformers, or the folder of a checkpoint that has one."""
+    with _progress() as progress:
+        _take(lambda _: read_trainer_state(file, dataflow=dataflow, name=name, progress=progress))
+
+
+def _take(read: Callable[[Path], Iterable[ImportedRun]]) -> None:
+    """Import the runs and say how many they were."""
+    done = import_runs(store_folder(setting("store")), read)
+    if setting("as_json"):
+        print_json({"new": done.new, "known": done.known, "num_events": done.num_events})
+        return
+    known = f", {len(done.known):,} were in the store already" if done.known else ""
+    click.echo(f"{len(done.new):,} runs imported{known}", err=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar of the bytes read on stderr, where that is a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - other commands need not wait for it
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bars  # noqa: PLC0415
+
+    columns = [TextColumn("importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn()]
+    with Bars(*columns, console=Console(file=sys.stderr), transient=True, disable=not sys.stderr.isatty()) as bars:
+        bar = bars.add_task("importing", total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
