@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -19,10 +20,11 @@ from dnnprov.cli.main import exit_code
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 ROOT = Path(__file__).parents[2]
+SHARED_DATA = Path(os.environ.get("DNNPROV_DATA") or ROOT.parent / "shared" / "data")
 PAGES = sorted(path.stem for path in (ROOT / "docs/how-to").glob("*.md"))
 WITH_MORE_TO_CHECK = (
-    "add-a-question", "add-an-integration", "ask-with-sql", "cluster", "keep-a-store", "keras", "other-tools", "pandas",
-    "papers-face", "record-your-own-loop",
+    "add-a-question", "add-an-integration", "ask-with-sql", "cluster", "import", "keep-a-store", "keras",
+    "move-from-dfanalyzer", "other-tools", "pandas", "papers-face", "record-your-own-loop",
 )  # fmt: skip
 """Pages that a test of their own runs."""
 
@@ -197,3 +199,22 @@ def test_the_page_on_imports_imports_what_it_shows(page, run_page):
     with dnnprov.open() as history:
         changes = history.ask("Q6", dataflow="alexnet")
         assert [(row["run"], row["epoch"], row["technique"]) for row in changes] == [("flowers-2020", 6, "inferred")]
+
+
+def test_the_page_on_moving_shows_what_the_real_dump_answers(page, shell, workplace):
+    dump = SHARED_DATA / "dfanalyzer-alexnet.sql"
+    if not dump.is_file():
+        pytest.skip(f"the dump is not at {dump}; set DNNPROV_DATA to its folder")
+    shutil.copy(dump, workplace)
+    said, num_shown = "", 0
+    for block in page("docs/how-to/move-from-dfanalyzer.md").blocks("sh", "text", "sql"):
+        if block.language == "sh":
+            said = shell(block.text)
+        elif block.language == "text":
+            num_shown += 1
+            assert [line.rstrip() for line in block.text.splitlines()] == [line.rstrip() for line in said.splitlines()]
+        else:
+            with dnnprov.open() as history:
+                answer = history.sql(block.text)
+            assert len(answer) == (20 if "LAG" in block.text else 4)
+    assert num_shown == 2

@@ -13,6 +13,7 @@ from dnnprov.cli.options import global_options, setting
 from dnnprov.cli.output import print_json
 from dnnprov.errors import UsageError
 from dnnprov.importers.csv_logger import read_csv_log
+from dnnprov.importers.dfanalyzer.reading import read_dumps
 from dnnprov.importers.importing import import_runs
 from dnnprov.importers.trainer_state import read_trainer_state
 from dnnprov.journal.folder import store_folder
@@ -47,6 +48,18 @@ def csvlogger(file: Path, *, dataflow: str | None, name: str | None, separator: 
         raise UsageError(f"--separator {separator!r} is no single character; expected one such as ';'")
     with _progress() as progress:
         _take(lambda _: read_csv_log(file, dataflow=dataflow, name=name, separator=separator, progress=progress))
+
+
+@import_group.command(name="dfanalyzer")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@global_options
+def dfanalyzer(files: tuple[Path, ...]) -> None:
+    """Import each FILE, a MonetDB dump of DfAnalyzer, which Keras-Prov and DLProv record into.
+
+    All generations of its schema are read. Where several executions share task rows, they are told apart by time.
+    """
+    with _progress() as progress:
+        _take(lambda place: read_dumps(files, place, progress))
 
 
 @import_group.command(name="trainer-state")

@@ -57,6 +57,7 @@ class ImportedRun:
         status: how it ended.
         reason: why it did.
         tags: further texts about it by name; `import_note` says what was concluded rather than read.
+        content: a hash of what its sources tell of it alone; `None` where all of it is about it.
     """
 
     key: str
@@ -71,11 +72,13 @@ class ImportedRun:
     status: RunStatus = "finished"
     reason: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    content: str | None = None
 
     @property
     def uid(self) -> str:
         """Follows from the content of the sources, so that the same training has it wherever they lie."""
-        known = "\n".join([self.command, *(source.sha256 for source in self.sources), self.key])
+        content = [source.sha256 for source in self.sources] if self.content is None else [self.content]
+        known = "\n".join([self.command, *content, self.key])
         return hashlib.sha256(known.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
