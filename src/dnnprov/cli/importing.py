@@ -15,6 +15,8 @@ from dnnprov.errors import UsageError
 from dnnprov.importers.csv_logger import read_csv_log
 from dnnprov.importers.dfanalyzer.reading import read_dumps
 from dnnprov.importers.importing import import_runs
+from dnnprov.importers.tensorboard.folders import name_pattern
+from dnnprov.importers.tensorboard.reading import read_event_folders
 from dnnprov.importers.trainer_state import read_trainer_state
 from dnnprov.journal.folder import store_folder
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from dnnprov.importers.imported_run import ImportedRun, Progress
+    from dnnprov.importers.tensorboard.folders import Steps
 
 _dataflow = click.option("--dataflow", metavar="TAG", help="Dataflow of the runs; default: by the name of the source.")
 _name = click.option("--name", metavar="NAME", help="Name of the run; default: by the name of the source.")
@@ -60,6 +63,32 @@ def dfanalyzer(files: tuple[Path, ...]) -> None:
     """
     with _progress() as progress:
         _take(lambda place: read_dumps(files, place, progress))
+
+
+@import_group.command(name="tensorboard")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_dataflow
+@click.option(
+    "--pattern",
+    metavar="TEXT",
+    help="How names of runs tell hyperparameters: '{}_{optimizer}_lr_{learning_rate}'; {} is anything.",
+)
+@click.option(
+    "--steps",
+    type=click.Choice(["auto", "epochs", "batches"]),
+    default="auto",
+    show_default=True,
+    help="What the steps are; auto: epochs where the validation has the same, one after the other.",
+)
+@global_options
+def tensorboard(folder: Path, *, dataflow: str | None, pattern: str | None, steps: Steps) -> None:
+    """Import the event files of TensorBoard below DIR, a run for each folder, without TensorFlow.
+
+    A folder that only carries hyperparameters and last results belongs to the run of the folder above.
+    """
+    names = None if pattern is None else name_pattern(pattern)
+    with _progress() as progress:
+        _take(lambda _: read_event_folders(folder, dataflow=dataflow, pattern=names, steps=steps, progress=progress))
 
 
 @import_group.command(name="trainer-state")

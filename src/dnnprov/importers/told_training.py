@@ -32,6 +32,9 @@ INFERRED = "inferred"
 NOT_IMPORTED = "not_imported"
 """Kind of problem: a part of a source that was left out or is kept otherwise than it was."""
 
+MAX_INFERRED = 10_000
+"""Changes of a learning rate that is logged with every batch are a schedule, and its series says it better."""
+
 RATE_NAMES = ("learning_rate", "lr")
 """What logs call the learning rate."""
 
@@ -50,6 +53,7 @@ class ToldTraining:
         self._adaptation: int | None = None
         self._num_adaptations = 0
         self._rate: float | None = None
+        self._is_rate_followed = True
 
     def has(self, hyperparameters: Mapping[str, Any]) -> None:
         """It was given these."""
@@ -82,7 +86,7 @@ class ToldTraining:
 
     def rate_seen(self, rate: object, epoch: float | None, step: int | None, at: int = 0) -> None:
         """The learning rate was this; another than before is an adaptation, the first one the initial rate."""
-        if isinstance(rate, bool) or not isinstance(rate, int | float):
+        if not self._is_rate_followed or isinstance(rate, bool) or not isinstance(rate, int | float):
             return
         before, self._rate = self._rate, rate
         if before is None:
@@ -91,6 +95,12 @@ class ToldTraining:
             self._adapt(before, rate, epoch, step, at)
 
     def _adapt(self, before: float, rate: float, epoch: float | None, step: int | None, at: int) -> None:
+        if self._num_adaptations == MAX_INFERRED:
+            self.left_out(
+                f"the learning rate changes more than {MAX_INFERRED:,} times; later changes are in the series"
+            )
+            self._is_rate_followed = False
+            return
         if self._adaptation is None:
             self._adaptation = self._segment.append(TaskBegan(tag="Adaptation", after=[self._task], at=at))
         self._num_adaptations += 1

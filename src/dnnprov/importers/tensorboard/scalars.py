@@ -1,0 +1,122 @@
+"""What a value in an event file is, and what its tag means."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from dnnprov.model.training import LEARNING_RATE
+
+if TYPE_CHECKING:
+    from dnnprov.model.training import ColumnType
+
+Phase: TypeAlias = Literal["train", "val", "test"]
+
+_PHASES: dict[str, Phase] = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "eval": "val", "evaluation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+_METRICS = {"acc": "accuracy", "lr": LEARNING_RATE}
+"""What logs write short."""
+
+_PARAMETERS = {
+    "optimizer": "optimizer_name",
+    "lr": LEARNING_RATE,
+    "epochs": "num_epochs",
+    "num_epoch": "num_epochs",
+    "num_of_epoch": "num_epochs",
+    "n_epochs": "num_epochs",
+}
+"""Names of hyperparameters that logs have, and the attribute of iTrainingModel that they mean."""
+
+_NUMBERS: dict[int, tuple[str, str]] = {
+    1: ("float_val", "f"),
+    2: ("double_val", "d"),
+    3: ("int_val", "i"),
+    4: ("int_val", "B"),
+    9: ("int64_val", "q"),
+    10: ("bool_val", "?"),
+    19: ("half_val", "e"),
+}
+"""DataType of TensorFlow (`framework/types.proto`) -> the field of a tensor, and how `struct` unpacks its content."""
+
+_HALF = 19
+
+
+def meaning(tag: str) -> tuple[Phase | None, str]:
+    """Of which phase a tag speaks, and the metric that it means.
+
+    Example:
+        >>> meaning("Loss/train"), meaning("acc/val"), meaning("test_acc"), meaning("epoch_loss"), meaning("lr")
+        (('train', 'loss'), ('val', 'accuracy'), ('test', 'accuracy'), (None, 'loss'), (None, 'learning_rate'))
+    """
+    words = [word for word in re.split(r"[^a-z0-9]+", tag.lower()) if word]
+    phase = None
+    for place in (0, -1):
+        if len(words) > 1 and words[place] in _PHASES:
+            phase = _PHASES[words.pop(place)]
+            break
+    if len(words) > 1 and words[0] == "epoch":
+        words = words[1:]
+    name = "_".join(words)
+    return phase, _METRICS.get(name, name)
+
+
+def epoch_name(tag: str) -> str:
+    """The attribute of oTrainingModel that a tag means.
+
+    Example:
+        >>> epoch_name("Loss/train"), epoch_name("acc/val"), epoch_name("grad norm")
+        ('loss', 'val_accuracy', 'grad_norm')
+    """
+    phase, metric = meaning(tag)
+    return metric if phase in {None, "train"} else f"{phase}_{metric}"
+
+
+def parameter_name(name: str) -> str:
+    """The attribute of iTrainingModel that a hyperparameter means."""
+    return _PARAMETERS.get(name.lower(), name)
+
+
+def parameter_value(value: Any, kind: ColumnType | None) -> Any:
+    """A value as its attribute has it: TensorBoard keeps integers as floats."""
+    return int(value) if kind == "integer" and isinstance(value, float) and value.is_integer() else value
+
+
+def scalar_of(value: Any) -> float | int | None:
+    """The number that a value of a summary is; `None` where it is something else."""
+    if value.HasField("simple_value"):
+        return float(value.simple_value)
+    if not value.HasField("tensor"):
+        return None
+    return _only_number(value.tensor)
+
+
+def _only_number(tensor: Any) -> float | int | None:
+    """The number in a tensor that has one, wherever it keeps it."""
+    known = _NUMBERS.get(tensor.dtype)
+    if known is None:
+        return None
+    field, code = known
+    values = getattr(tensor, field)
+    if tensor.tensor_content:
+        if len(tensor.tensor_content) != struct.calcsize(code):
+            return None
+        values = struct.unpack(f"<{code}", tensor.tensor_content)
+    elif tensor.dtype == _HALF and len(values) == 1:  # its bits, as an integer
+        values = struct.unpack("<e", struct.pack("<H", values[0]))
+    return _plain(values[0]) if len(values) == 1 else None
+
+
+def _plain(number: float) -> float | int:
+    return int(number) if isinstance(number, bool) else number
+
+
+def what_else(value: Any, plugin: str) -> str:
+    """What a value is that is no number, in a word."""
+    for field, word in (("image", "picture"), ("histo", "histogram"), ("audio", "sound")):
+        if value.HasField(field):
+            return word
+    return {"images": "picture", "histograms": "histogram", "text": "text", "audio": "sound"}.get(plugin, "tensor")
