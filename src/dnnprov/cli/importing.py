@@ -88,7 +88,11 @@ def tensorboard(folder: Path, *, dataflow: str | None, pattern: str | None, step
     """
     names = None if pattern is None else name_pattern(pattern)
     with _progress() as progress:
-        _take(lambda _: read_event_folders(folder, dataflow=dataflow, pattern=names, steps=steps, progress=progress))
+        _take(
+            lambda place: read_event_folders(
+                folder, place, dataflow=dataflow, pattern=names, steps=steps, progress=progress
+            )
+        )
 
 
 @import_group.command(name="trainer-state")

@@ -55,7 +55,7 @@ class LogFolder:
 
     def is_session(self) -> bool:
         """Whether it only carries hyperparameters and last results."""
-        return self.survey.is_session and all(course.count == 1 for course in self.survey.series.values())
+        return self.survey.is_session and all(course.count == 1 for course in self.survey.courses)
 
     def epoch_tags(self, steps: Steps) -> frozenset[str]:
         """The tags whose steps are epochs.
@@ -77,17 +77,21 @@ class LogFolder:
         )
 
 
-def find_log_folders(root: Path, read: Callable[[int], None]) -> list[LogFolder]:
+def find_log_folders(root: Path, place: Path, read: Callable[[int], None]) -> list[LogFolder]:
     """The trainings below a folder, in the order of their paths.
 
     Args:
         root: the folder; it may be one itself.
+        place: a folder to keep numbers in meanwhile.
         read: called with the bytes read since it was called before.
 
     Raises:
         ImportSourceError: there is none, or one of its files is damaged.
     """
-    found = {path: LogFolder(path, files, survey(files, read)) for path, files in event_files(root).items()}
+    found = {
+        path: LogFolder(path, files, survey(files, place / f"scalars-{number}", read))
+        for number, (path, files) in enumerate(event_files(root).items())
+    }
     runs = []
     for path, folder in found.items():
         above = found.get(path.parent)

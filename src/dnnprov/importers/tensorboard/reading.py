@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from dnnprov.importers.imported_run import ImportedRun, describe_source
 from dnnprov.importers.tensorboard.folders import event_files, find_log_folders
 from dnnprov.importers.tensorboard.scalars import epoch_name, meaning, parameter_name, parameter_value
-from dnnprov.importers.tensorboard.survey import scalars
 from dnnprov.importers.told_training import ToldTraining, number_in
 from dnnprov.model.training import LEARNING_RATE, SETS
 
@@ -18,23 +17,22 @@ if TYPE_CHECKING:
 
     from dnnprov.importers.imported_run import Progress
     from dnnprov.importers.tensorboard.folders import LogFolder, Steps
-    from dnnprov.importers.tensorboard.survey import Scalar
     from dnnprov.journal.staging import StagedSegment
     from dnnprov.model.events import RunStatus
 
 _SUCCESS, _FAILURE = 1, 2
-_NUM_PASSES = 2
 
 NOTE = "the log does not say how the training ended"
 
 
 def read_event_folders(
-    root: Path, *, dataflow: str | None, pattern: re.Pattern[str] | None, steps: Steps, progress: Progress
+    root: Path, place: Path, *, dataflow: str | None, pattern: re.Pattern[str] | None, steps: Steps, progress: Progress
 ) -> Iterator[ImportedRun]:
     """The trainings below a folder. All files are looked through before the first is told.
 
     Args:
         root: the folder.
+        place: a folder to keep numbers in meanwhile.
         dataflow: of the runs; the name of the folder where it is `None`.
         pattern: of names of runs, whose groups are hyperparameters.
         steps: what the steps of series are.
@@ -43,7 +41,7 @@ def read_event_folders(
     Raises:
         ImportSourceError: there is none, or a file is damaged.
     """
-    total = _NUM_PASSES * sum(path.stat().st_size for files in event_files(root).values() for path in files)
+    total = sum(path.stat().st_size for files in event_files(root).values() for path in files)
     done = 0
 
     def read(num_bytes: int) -> None:
@@ -52,21 +50,22 @@ def read_event_folders(
         progress(done, total)
 
     tag = dataflow or root.absolute().name
-    for folder in find_log_folders(root, read):
-        yield _run(folder, tag, pattern, steps, read)
+    for folder in find_log_folders(root, place, read):
+        yield _run(folder, tag, pattern, steps)
 
 
-def _run(folder: LogFolder, dataflow: str, pattern: re.Pattern[str] | None, steps: Steps, read: Any) -> ImportedRun:
+def _run(folder: LogFolder, dataflow: str, pattern: re.Pattern[str] | None, steps: Steps) -> ImportedRun:
     sources = tuple(describe_source(path) for path in folder.all_files)
-    began = [time for one in (folder, *folder.sessions) if (time := one.survey.began_at) is not None]
-    ended = [time for one in (folder, *folder.sessions) if (time := one.survey.ended_at) is not None]
+    surveys = [one.survey for one in (folder, *folder.sessions)]
+    began = [one.began_at for one in surveys if one.began_at <= one.ended_at]
+    ended = [one.ended_at for one in surveys if one.began_at <= one.ended_at]
     started_at = min(began, default=sources[0].modified)
     status, reason = _ending(folder)
 
     def record(segment: StagedSegment) -> None:
         training = ToldTraining(segment, started_at)
         training.has(_hyperparameters(folder, pattern, training))
-        _tell(folder, folder.epoch_tags(steps), training, read)
+        _tell(folder, folder.epoch_tags(steps), training)
         training.end(status, max(ended, default=started_at))
 
     is_known = any(one.survey.session_status for one in (folder, *folder.sessions))
@@ -116,41 +115,36 @@ def _hyperparameters(folder: LogFolder, pattern: re.Pattern[str] | None, trainin
     return {name: parameter_value(value, kinds.get(name)) for name, value in found.items()}
 
 
-def _tell(folder: LogFolder, epoch_tags: frozenset[str], training: ToldTraining, read: Any) -> None:
+def _tell(folder: LogFolder, epoch_tags: frozenset[str], training: ToldTraining) -> None:
     """Series as they come, then a row for each epoch, then the results of tests."""
     rows: dict[int, dict[str, Any]] = {}
     times: dict[int, int] = {}
     tests: dict[str, Any] = {}
     tested_at = 0
-    is_single = {
-        tag for one in (folder, *folder.sessions) for tag, course in one.survey.series.items() if course.count == 1
-    }
-    names = {tag: epoch_name(tag) for tag in epoch_tags}
-    kinds: dict[str, tuple[str | None, str]] = {}
-    for scalar in scalars(folder.all_files, read):
-        tag, step = scalar.tag, scalar.step
-        if tag in names:
-            rows.setdefault(step, {"epoch": step})[names[tag]] = scalar.value
-            times[step] = max(scalar.at, times.get(step, 0))
-            continue
-        kind = kinds.get(tag)
-        if kind is None:
-            kind = kinds[tag] = meaning(tag)
-        if kind[0] == "test" and tag in is_single:
-            tests[kind[1]], tested_at = scalar.value, scalar.at
-            continue
-        _tell_step(scalar, kind, training)
+    for one in (folder, *folder.sessions):
+        tags = one.survey.tags
+        means = [meaning(tag) for tag in tags]
+        names = [epoch_name(tag) if one is folder and tag in epoch_tags else None for tag in tags]
+        is_test = [
+            kind[0] == "test" and course.count == 1 for kind, course in zip(means, one.survey.courses, strict=True)
+        ]
+        is_rate = [kind[1] == LEARNING_RATE for kind in means]
+        for place, step, at, value in one.survey.scalars():
+            name = names[place]
+            if name is not None:
+                rows.setdefault(step, {"epoch": step})[name] = value
+                times[step] = max(at, times.get(step, 0))
+            elif is_test[place]:
+                tests[means[place][1]], tested_at = value, at
+            else:
+                if is_rate[place]:
+                    training.rate_seen(value, None, step, at)
+                training.step({tags[place]: value}, step, None, at)
     for step, row in sorted(rows.items()):
         training.epoch(row, times[step])
     if tests:
         training.test(tests, tested_at)
     _tell_left_out(folder, training)
-
-
-def _tell_step(scalar: Scalar, kind: tuple[str | None, str], training: ToldTraining) -> None:
-    if kind[1] == LEARNING_RATE:
-        training.rate_seen(scalar.value, None, scalar.step, scalar.at)
-    training.step({scalar.tag: scalar.value}, scalar.step, None, scalar.at)
 
 
 def _tell_left_out(folder: LogFolder, training: ToldTraining) -> None:

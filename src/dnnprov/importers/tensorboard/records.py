@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 _HEAD, _TAIL = struct.Struct("<QI"), struct.Struct("<I")
+_AROUND = _HEAD.size + _TAIL.size
 _MASK_DELTA = 0xA282EAD8
+"""A checksum is rotated by 15 bits to the right, and this is added; in the loop itself, since a call costs as much."""
 
 MAX_RECORD_BYTES = 1 << 31
 """Of a message of protobuf."""
@@ -47,29 +49,34 @@ class Records:
             ImportSourceError: a checksum is wrong.
             MissingExtraError: what computes them is not installed.
         """
-        checksum = _checksum()
-        buffer, begin, offset = b"", 0, 0
+        checksum, head, tail = _checksum(), _HEAD.unpack_from, _TAIL.unpack_from
+        buffer, begin, end, offset = b"", 0, 0, 0  # offset: of the buffer in the file
         with self.path.open("rb") as stream:
             while True:
-                need = _HEAD.size
-                if len(buffer) - begin >= need:
-                    length, length_crc = _HEAD.unpack_from(buffer, begin)
-                    if _masked(checksum(buffer[begin : begin + 8])) != length_crc or length > MAX_RECORD_BYTES:
-                        raise self._damage(offset, "length")
-                    need = _HEAD.size + length + _TAIL.size
-                    if len(buffer) - begin >= need:
-                        data = buffer[begin + _HEAD.size : begin + need - _TAIL.size]
-                        if _masked(checksum(data)) != _TAIL.unpack_from(buffer, begin + need - _TAIL.size)[0]:
-                            raise self._damage(offset, "data")
-                        begin += need
-                        offset += need
+                data_at, need = begin + _HEAD.size, _HEAD.size
+                if data_at <= end:
+                    length, expected = head(buffer, begin)
+                    found = checksum(buffer[begin : begin + 8])
+                    if (
+                        (found >> 15 | found << 17) + _MASK_DELTA
+                    ) & 0xFFFFFFFF != expected or length > MAX_RECORD_BYTES:
+                        raise self._damage(offset + begin, "length")
+                    need, data_end = length + _AROUND, data_at + length
+                    if data_end + _TAIL.size <= end:
+                        data = buffer[data_at:data_end]
+                        found = checksum(data)
+                        if ((found >> 15 | found << 17) + _MASK_DELTA) & 0xFFFFFFFF != tail(buffer, data_end)[0]:
+                            raise self._damage(offset + begin, "data")
+                        begin = data_end + _TAIL.size
                         yield data
                         continue
                 more = stream.read(max(_READ_BYTES, need))
                 self.num_bytes += len(more)
+                offset += begin
                 buffer, begin = buffer[begin:] + more, 0
+                end = len(buffer)
                 if not more:
-                    self.torn = len(buffer)
+                    self.torn = end
                     return
 
     def _damage(self, offset: int, part: str) -> ImportSourceError:
@@ -78,10 +85,6 @@ class Records:
             f"the checksum of the {part} of the record at byte {offset} is wrong: the file is damaged, or is no event"
             " file; restore it from a copy, or move it away",
         )
-
-
-def _masked(checksum: int) -> int:
-    return ((checksum >> 15 | checksum << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
 def _checksum() -> Callable[[bytes], int]:

@@ -85,17 +85,9 @@ def parameter_value(value: Any, kind: ColumnType | None) -> Any:
     return int(value) if kind == "integer" and isinstance(value, float) and value.is_integer() else value
 
 
-def scalar_of(value: Any) -> float | int | None:
-    """The number that a value of a summary is; `None` where it is something else."""
-    if value.HasField("simple_value"):
-        return float(value.simple_value)
-    if not value.HasField("tensor"):
-        return None
-    return _only_number(value.tensor)
-
-
-def _only_number(tensor: Any) -> float | int | None:
-    """The number in a tensor that has one, wherever it keeps it."""
+def number_of(value: Any) -> float | None:
+    """The number that a value with a tensor is, wherever the tensor keeps it; `None` where it is something else."""
+    tensor = value.tensor
     known = _NUMBERS.get(tensor.dtype)
     if known is None:
         return None
@@ -107,11 +99,7 @@ def _only_number(tensor: Any) -> float | int | None:
         values = struct.unpack(f"<{code}", tensor.tensor_content)
     elif tensor.dtype == _HALF and len(values) == 1:  # its bits, as an integer
         values = struct.unpack("<e", struct.pack("<H", values[0]))
-    return _plain(values[0]) if len(values) == 1 else None
-
-
-def _plain(number: float) -> float | int:
-    return int(number) if isinstance(number, bool) else number
+    return float(values[0]) if len(values) == 1 else None
 
 
 def what_else(value: Any, plugin: str) -> str:
