@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prov.model import ProvDocument
 
 import dnnprov
 from dnnprov.cli.main import exit_code
 from dnnprov.importers.dfanalyzer.dump import Dump
 from importers.dumps import CHANGES, EPOCHS, PARAMETERS, DumpText, epochs, real_tables
+from prov_constraints import check
 
 DATAFLOWS = [f"alexnet-df-{number}" for number in (1, 2, 3, 4)]
 
@@ -296,3 +298,23 @@ def test_every_text_and_number_comes_back(tmp_path_factory, rows, delimiter):
     found = [row for _, records in Dump(path, lambda *_: None).records(lambda _: True) for row in records]
     assert [row[0] for row in found] == [row[0] for row in rows]
     assert [row[1] if row[1] is None else float(row[1]) for row in found] == [row[1] for row in rows]
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_the_export_of_an_imported_run_is_valid_prov(imported, tmp_path, dataflow):
+    history, _ = imported
+    file = tmp_path / "run.json"
+    command = ["export", f"{dataflow}-1", "--store", str(history.folder.path), "-o", str(file)]
+    assert exit_code([*command, "--format", "json"]) == 0
+    document = ProvDocument.deserialize(content=file.read_text(encoding="utf-8"), format="json")
+    assert check(document) == []
+    assert len(list(document.get_records())) > 400
+
+
+def test_lineage_leads_from_a_late_epoch_to_the_adaptations_before_it(imported):
+    history, tables = imported
+    before = [row["tag"] for row in history.ancestors("alexnet-df-1-1:oTrainingModel[epoch=60]")]
+    assert before.count("oTrainingModel") == 60
+    changes = [row for row in tables["alexnet-df-1", "ds_oadaptation"] if float(row[4]) <= 60]
+    assert before.count("oAdaptation") == len(changes) == 16
+    assert "import source" in before

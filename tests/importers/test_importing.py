@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -169,3 +173,22 @@ def test_a_missing_source_is_named(store, tmp_path, capsys):
     assert exit_code(["import", "csvlogger", str(tmp_path / "none.csv")]) == 1
     assert "none.csv' was not imported: No such file or directory" in capsys.readouterr().err
     assert not store.exists()
+
+
+def test_a_bar_on_a_terminal_shows_how_far_it_is_and_nothing_goes_to_stdout(store, log):
+    log.write_text("epoch,loss\n" + "".join(f"{n},0.5\n" for n in range(60_000)), encoding="utf-8")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    command = [sys.executable, "-m", "dnnprov", "import", "csvlogger", str(log)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment) as child:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal is gone with the process
+            while piece := os.read(ours, 4096):
+                shown += piece
+        assert child.stdout.read() == b""
+    os.close(ours)
+    assert child.returncode == 0
+    assert re.search(rb"importing.*[0-9.]+/[0-9.]+ .?B", shown)
+    assert b"1 runs imported" in shown

@@ -20,7 +20,7 @@ Progress: TypeAlias = "Callable[[int, int], None]"
 
 BLOCK_BYTES = 1 << 20
 
-_END_OF_TIME = 253_402_300_800
+END_OF_TIME = 253_402_300_800
 """The year 10000, in seconds since 1970."""
 
 
@@ -115,4 +115,4 @@ def microseconds(seconds: float) -> int | None:
         >>> microseconds(1604881151.2433584), microseconds(float("nan")), microseconds(-1.0)
         (1604881151243358, None, None)
     """
-    return round(seconds * 1e6) if 0 <= seconds < _END_OF_TIME else None
+    return round(seconds * 1e6) if 0 <= seconds < END_OF_TIME else None

@@ -14,7 +14,7 @@ import shutil
 import time
 from typing import IO, TYPE_CHECKING, Self
 
-from dnnprov.journal.format import encode
+from dnnprov.journal.format import encode_all
 from dnnprov.journal.reader import is_locked
 from dnnprov.journal.writer import sync_folder
 from dnnprov.model.events import SegmentClosed, SegmentOpened
@@ -30,6 +30,7 @@ _PREFIX = "importing-"
 _LOCK = "lock"
 
 _BUFFER_BYTES = 1 << 20
+_WAITING = 128
 
 _YOUNG_SECONDS = 60.0
 """A folder without a lock may be one whose process is just about to take it."""
@@ -50,11 +51,14 @@ class StagedSegment:
         path.parent.mkdir(parents=True)
         self.num_events = 0
         self._at = header.at
+        self._waiting: list[Event] = []
         self._stream: IO[bytes] = path.open("xb", buffering=_BUFFER_BYTES)
         self.append(header)
 
     def append(self, event: Event) -> int:
-        """Number an event and write it; one without a time gets that of the event before.
+        """Number an event and write it, soon; one without a time gets that of the event before.
+
+        The event and what is in it are the segment's from then on.
 
         Returns:
             Its sequence number, which later events refer to.
@@ -67,9 +71,15 @@ class StagedSegment:
             self._at = event.at
         else:
             event.at = self._at
-        self._stream.write(encode(event))
+        self._waiting.append(event)
         self.num_events = number + 1
+        if len(self._waiting) == _WAITING:
+            self._write()
         return number
+
+    def _write(self) -> None:
+        self._stream.write(encode_all(self._waiting))
+        self._waiting.clear()
 
     def close(self) -> None:
         """Write the closing event, and wait until the disk has it all.
@@ -78,6 +88,7 @@ class StagedSegment:
             OSError: it could not be written.
         """
         self.append(SegmentClosed())
+        self._write()
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self._stream.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from dnnprov.errors import ImportSourceError
-from dnnprov.importers.imported_run import microseconds
+from dnnprov.importers.imported_run import END_OF_TIME
 from dnnprov.importers.tensorboard.messages import message_class
 from dnnprov.importers.tensorboard.records import Records
 from dnnprov.importers.tensorboard.scalars import number_of, what_else
@@ -34,7 +34,7 @@ class Course:
     Attributes:
         first, last: its steps.
         count: of its values.
-        is_consecutive: whether each step is one more than the one before; a later file may go back.
+        is_consecutive: whether each step is one more than the one before, but for those that a later file repeats.
     """
 
     first: int
@@ -42,12 +42,18 @@ class Course:
     count: int = 1
     is_consecutive: bool = True
 
-    def add(self, step: int, *, is_first_of_file: bool) -> None:
+    def add(self, step: int) -> None:
         """One more value came."""
-        if step != self.last + 1 and not (is_first_of_file and self.first <= step <= self.last):
+        if step != self.last + 1:
             self.is_consecutive = False
         self.last = step
         self.count += 1
+
+    def go_on(self, step: int) -> None:
+        """The first value of another file came: of a training that went on, it may repeat some steps."""
+        if self.first <= step <= self.last:
+            self.last = step - 1
+        self.add(step)
 
 
 @dataclass
@@ -84,16 +90,16 @@ class Survey:
         """Tag -> course of its series."""
         return dict(zip(self.tags, self.courses, strict=True))
 
-    def begin(self, tag: bytes, step: int) -> int:
-        """The place of a new series."""
+    def meet(self, tag: bytes, step: int) -> int:
+        """The place of a series of which a file has its first value."""
+        place = self.numbers.get(tag)
+        if place is not None:
+            self.courses[place].go_on(step)
+            return place
         self.numbers[tag] = len(self.tags)
         self.tags.append(_text(tag))
         self.courses.append(Course(step, step))
         return len(self.tags) - 1
-
-    def note_time(self, at: int) -> None:
-        """An event has this time."""
-        self.began_at, self.ended_at = min(self.began_at, at), max(self.ended_at, at)
 
     def scalars(self) -> Iterator[tuple[int, int, int, float]]:
         """Place of the series, step, time (microseconds since 1970, 0 where it is none) and value, as written."""
@@ -121,13 +127,15 @@ def survey(files: Sequence[Path], kept_in: Path, read: Callable[[int], None]) ->
 
 
 def _look_through(path: Path, found: Survey, stream: IO[bytes], read: Callable[[int], None]) -> None:
-    """Look through one file; what is done for each of millions of points stands in its loop."""
+    """Look through one file; what is done for each of millions of points stands in its loop, where it costs least."""
     seen: set[bytes] = set()
-    numbers, courses, pack, keep = found.numbers, found.courses, _KEPT.pack, stream.write
-    for event in _events(path, read, found):
-        at, step = microseconds(event.wall_time) or 0, event.step
-        if at and not (found.began_at <= at <= found.ended_at):
-            found.note_time(at)
+    numbers, courses, pack, keep, parse = found.numbers, found.courses, _KEPT.pack, stream.write, _parser(path)
+    began_at, ended_at, told, records = found.began_at, found.ended_at, 0, Records(path)
+    for record in records:
+        event = parse(record)
+        seconds, step = event.wall_time, event.step
+        at = round(seconds * 1e6) if 0 < seconds < END_OF_TIME else 0
+        began_at, ended_at = min(began_at, at or began_at), max(ended_at, at)
         for value in event.summary.value:
             tag = value.tag
             if value.HasField("simple_value"):
@@ -136,13 +144,33 @@ def _look_through(path: Path, found: Survey, stream: IO[bytes], read: Callable[[
                 number = _number(found, value)
             if number is None:
                 continue
-            place = numbers.get(tag)
-            if place is None:
-                place = found.begin(tag, step)
+            if tag in seen:
+                place = numbers[tag]
+                courses[place].add(step)
             else:
-                courses[place].add(step, is_first_of_file=tag not in seen)
-            seen.add(tag)
+                seen.add(tag)
+                place = found.meet(tag, step)
             keep(pack(place, step, at, number))
+        if records.num_bytes != told:
+            read(records.num_bytes - told)
+            told = records.num_bytes
+    found.began_at, found.ended_at = began_at, ended_at
+    if records.torn:
+        found.torn[path.name] = records.torn
+
+
+def _parser(path: Path) -> Callable[[bytes], Any]:
+    """What makes an event of a record."""
+    parse = message_class("Event").FromString
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - it is there, since the class is
+
+    def parsed(record: bytes) -> Any:
+        try:
+            return parse(record)
+        except DecodeError as error:
+            raise ImportSourceError(path, f"a record is no event of TensorBoard: {error}") from None
+
+    return parsed
 
 
 def _number(found: Survey, value: Any) -> float | None:
@@ -156,25 +184,6 @@ def _number(found: Survey, value: Any) -> float | None:
         key = what_else(value, plugin), _text(value.tag)
         found.others[key] = found.others.get(key, 0) + 1
     return number
-
-
-def _events(path: Path, read: Callable[[int], None], found: Survey) -> Iterator[Any]:
-    parse, told = message_class("Event").FromString, 0
-    records = Records(path)
-    for record in records:
-        try:
-            event = parse(record)
-        except Exception as error:  # google.protobuf.message.DecodeError, which is not loaded until then
-            if type(error).__name__ != "DecodeError":
-                raise
-            raise ImportSourceError(path, f"a record is no event of TensorBoard: {error}") from None
-        yield event
-        if records.num_bytes != told:
-            read(records.num_bytes - told)
-            told = records.num_bytes
-    read(records.num_bytes - told)
-    if records.torn:
-        found.torn[path.name] = records.torn
 
 
 def _take_session(found: Survey, content: bytes) -> None:
