@@ -69,7 +69,7 @@ def test_a_log_without_times_tells_no_seconds(store, trained):
 
 def test_missing_and_non_finite_values_and_texts_stay_what_they_are(store, tmp_path):
     path = tmp_path / "log.csv"
-    path.write_text('epoch;loss;val_loss;note\n0;nan;NA;"a;b"\n1;-inf;2;\n', encoding="utf-8")
+    path.write_text('\ufeffepoch;loss;val_loss;note\n0;nan;NA;"a;b"\n1;-inf;2;\n', encoding="utf-8")
     assert exit_code(["import", "csvlogger", str(path), "--separator", ";"]) == 0
     with dnnprov.open() as history:
         first, second = history.ask("Q1", epoch=0)[0], history.ask("Q1", epoch=1)[0]

@@ -177,6 +177,25 @@ def test_executions_on_the_same_task_rows_are_told_apart_by_time_and_say_so(stor
         assert "m-3" in {run["name"] for run in history.runs()}
 
 
+def test_executions_that_cannot_be_told_apart_are_put_together_in_their_order_and_say_so(store, tmp_path):
+    dump = DumpText()
+    dump.plan("m")
+    dump.table("ds_itrainingmodel", PARAMETERS, [(1, 1, "Adam", 0.1), (2, 1, "SGD", 0.2)], "m")
+    dump.table("ds_otrainingmodel", EPOCHS, epochs(1e9, [0.5, 0.25]), "m")
+    changes = {"id": int, "adaptation_task_id": int, "new_lrate": float}
+    dump.table("ds_oadaptation", changes, [(1, 2, 0.05), (2, 2, 0.04), (3, 2, 0.03)], "m")
+    assert exit_code(["import", "dfanalyzer", write(tmp_path / "d.sql", dump.text())]) == 0
+    with dnnprov.open() as history:
+        sql = "SELECT r.name, COUNT(*) AS n FROM {} AS t JOIN run AS r ON r.run_id = t.run_id GROUP BY r.name"
+        for table, counts in {
+            "itrainingmodel": [("m-1", 1), ("m-2", 1)], "otrainingmodel": [("m-1", 2)], "oadaptation": [("m-2", 3)],
+        }.items():  # fmt: skip
+            assert [tuple(row.values()) for row in history.sql(sql.format(table))] == counts
+        note = history.run("m-1").run["tags"]["import_note"]
+        assert "epochs begin anew 1 times for 2 rows of iTrainingModel" in note
+        assert "nothing tells apart 3 rows of 'oadaptation'" in note
+
+
 def test_a_later_dump_of_the_same_database_adds_only_what_is_new(store, tmp_path):
     first = DumpText()
     first.plan("m", executions=["e1"])

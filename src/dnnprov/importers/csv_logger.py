@@ -75,7 +75,7 @@ def _rows(source: SourceFile, separator: str, progress: Progress) -> Iterator[di
     """
     path = source.path
     try:
-        with path.open("rb") as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as stream:
+        with path.open("rb") as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, delimiter=separator, strict=True)
             names = next(reader, [])
             _check_names(names, path, separator)

@@ -141,13 +141,12 @@ def _put_timed(work: _Work, spans: list[_Span]) -> None:
 
 
 def _put_by_order(work: _Work) -> None:
-    """Rows without a time, set by set: as many for each run where they divide, else all of the last."""
+    """Rows that no time tells apart, set by set: as many for each run where they divide, else all of the last."""
     found = work.rows.connection.execute(
-        "SELECT data_set, COUNT(*), MIN(number) FROM element"
-        " WHERE dataflow = ? AND execution = ? AND run IS NULL GROUP BY data_set",
+        "SELECT data_set, COUNT(*) FROM element WHERE dataflow = ? AND execution = ? AND run IS NULL GROUP BY data_set",
         work.execution,
     ).fetchall()
-    for data_set, count, _ in found:
+    for data_set, count in found:
         numbers = [
             number
             for (number,) in work.rows.connection.execute(
@@ -158,7 +157,10 @@ def _put_by_order(work: _Work) -> None:
         ]
         each, rest = divmod(count, work.num_runs)
         if rest:
-            work.notes.append(f"{count} rows without a time do not divide among the runs; they are in the last")
+            tag = work.rows.tag_of(data_set)
+            work.notes.append(
+                f"nothing tells apart {count} rows of {tag!r}, and they do not divide; they are in the last"
+            )
             work.put(work.num_runs - 1, "data_set = ?", data_set)
             continue
         for run in range(work.num_runs):

@@ -127,6 +127,10 @@ class Rows:
         """The numbers of the tables that hold rows of a data set, by its tag in lower case."""
         return [number for number, one in enumerate(self._tables) if one.tag.lower() == tag]
 
+    def tag_of(self, number: int) -> str:
+        """The tag of the data set whose rows a table holds."""
+        return self._tables[number].tag
+
     def of_run(self, execution: tuple[str, str], run: int) -> Iterator[Row]:
         """The rows of a run in the order of time: those without a time first where they were used, else last."""
         found = self.connection.execute(
