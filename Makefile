@@ -66,7 +66,7 @@ clean:
 $(DEMO)/ready: pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(DEMO)/bin/python -m pip install --quiet --editable ".[prov]" --group demo
+	$(DEMO)/bin/python -m pip install --quiet --editable ".[prov,tensorboard]" --group demo
 	touch $@
 
 # torch by itself and first, so that no other package asks for a newer one.

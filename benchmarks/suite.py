@@ -18,6 +18,7 @@ BENCHMARKS = {
     "training_cost": "what recording costs the training of the demo, and one of long epochs",
     "import_time": "import dnnprov",
     "ingest": "from journals into the database",
+    "importing": "from other systems into journals",
     "live_visibility": "from a log call here to an answer there",
     "questions": "the eight questions, warm",
     "first_answer": "a fresh process to the answer of Q1",

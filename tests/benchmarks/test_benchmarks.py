@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 NAMES = (
-    "log_call", "many_calls", "training_cost", "import_time", "ingest", "live_visibility", "questions", "first_answer",
-    "disk", "memory", "lineage", "export",
+    "log_call", "many_calls", "training_cost", "import_time", "ingest", "importing", "live_visibility", "questions",
+    "first_answer", "disk", "memory", "lineage", "export",
 )  # fmt: skip
 
 
