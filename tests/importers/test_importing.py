@@ -192,3 +192,16 @@ def test_a_bar_on_a_terminal_shows_how_far_it_is_and_nothing_goes_to_stdout(stor
     assert child.returncode == 0
     assert re.search(rb"importing.*[0-9.]+/[0-9.]+ .?B", shown)
     assert b"1 runs imported" in shown
+
+
+def test_several_imports_of_one_source_at_once_make_one_run(store, log):
+    log.write_text("epoch,loss\n" + "".join(f"{n},0.5\n" for n in range(5_000)), encoding="utf-8")
+    command = [sys.executable, "-m", "dnnprov", "import", "csvlogger", str(log), "--json"]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)]
+    done = [json.loads(child.communicate()[0]) for child in children]
+    assert [child.returncode for child in children] == [0] * 6
+    assert sorted(len(one["new"]) for one in done) == [0] * 5 + [1]
+    assert not list(store.glob("importing-*"))
+    with dnnprov.open() as history:
+        assert len(history.runs()) == 1
+        assert history.sql("SELECT COUNT(*) AS n FROM otrainingmodel") == [{"n": 5_000}]
