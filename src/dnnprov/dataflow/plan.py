@@ -1,8 +1,6 @@
 """What is known of a dataflow in this process: what was declared here, what the store has, what is predefined.
 
-Positional values need an order. It is the one declared here, else the one registered in the store, else the paper's.
-Attributes declared here that are all new to a set come after those it has; a declaration that names any of them says
-the whole order anew.
+How the order of values by position follows from these: `model/positional.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from dnnprov.dataflow.attribute import Attribute, AttributeType, attribute_type
 from dnnprov.dataflow.set import Set, SetType
 from dnnprov.dataflow.transformation import Transformation
 from dnnprov.journal.plan_file import read_plan
+from dnnprov.model.positional import ordered
 from dnnprov.model.training import AUTOMATIC, SETS, TESTING_TAGS, TRAINING_TAGS, TRANSFORMATIONS
 
 if TYPE_CHECKING:
@@ -96,8 +95,9 @@ class DataflowPlan:
         if not self.is_automatic:
             return own or predefined_attributes(data_set)
         registered = _attributes_in(data_set, self._of(transformation, self._registered_here().values()))
-        base = _ordered(data_set, predefined_attributes(data_set), registered)
-        return _ordered(data_set, base, own)
+        base = ordered(data_set, predefined_attributes(data_set), registered)
+        found = ordered(data_set, base, own)
+        return None if found is None else list(found)
 
     def to_post(self) -> list[TransformationDeclared]:
         """What was declared here, and what is predefined where nothing is registered."""
@@ -162,21 +162,6 @@ def _positional(data_set: str) -> list[Attribute]:
     return [Attribute(name, _type_of_column(known.attributes[name])) for name in known.positional]
 
 
-def canonical_name(data_set: str, attribute: str) -> str:
-    """The name that an attribute of a predefined set goes by, of another set its own."""
-    known = SETS.get(data_set.lower())
-    return (known.column(attribute) if known else None) or attribute
-
-
-def is_numeric(data_set: str, attribute: str) -> bool:
-    """Whether a predefined set has numbers under this name."""
-    known = SETS.get(data_set.lower())
-    column = known.column(attribute) if known else None
-    return (
-        known is not None and column is not None and _type_of_column(known.attributes[column]) is AttributeType.NUMERIC
-    )
-
-
 def _predefined_tag(tag: str) -> str | None:
     """The key of a predefined transformation, by any of the names that it has in real data."""
     lowered = tag.lower()
@@ -198,15 +183,6 @@ def _attributes_in(data_set: str, transformations: list[Transformation]) -> list
         if use is not None and use.set.attributes:
             return use.set.attributes
     return []
-
-
-def _ordered(data_set: str, base: list[Attribute] | None, own: list[Attribute]) -> list[Attribute] | None:
-    """The order that a declaration makes of an earlier one."""
-    if not own or not base:
-        return own or base
-    known = {canonical_name(data_set, one.name) for one in base}
-    says_anew = any(canonical_name(data_set, one.name) in known for one in own)
-    return own if says_anew else [*base, *own]
 
 
 def _merged(several: list[Transformation]) -> Transformation:

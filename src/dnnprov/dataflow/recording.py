@@ -11,7 +11,7 @@ import functools
 import os
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from dnnprov.capture.run import active_run
@@ -19,6 +19,7 @@ from dnnprov.capture.start import start_run
 from dnnprov.capture.user_warning import warn_user
 from dnnprov.dataflow.plan import DataflowPlan
 from dnnprov.journal.folder import store_folder
+from dnnprov.model.related_rows import Stated
 from dnnprov.model.signals import came_from_handler
 
 if TYPE_CHECKING:
@@ -38,14 +39,12 @@ class Execution:
     Attributes:
         task: of the run.
         before: what it depends on.
-        technique: that an Adaptation said it uses.
-        initial_rate: that an Adaptation said the training began with.
+        stated: what an Adaptation said of itself.
     """
 
     task: RunTask
     before: list[RunTask]
-    technique: Any = None
-    initial_rate: Any = None
+    stated: Stated = field(default_factory=Stated)
 
 
 class Recording:

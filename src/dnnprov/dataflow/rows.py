@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.dataflow.attribute import AttributeType
 from dnnprov.dataflow.file import File
 from dnnprov.dataflow.misuse import shown
-from dnnprov.dataflow.plan import canonical_name, is_numeric
+from dnnprov.model.positional import is_numeric, named_values, number_of
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
@@ -45,44 +44,14 @@ def row_of(element: Element, data_set: str, attributes: list[Attribute] | None) 
         data_set: tag of the set.
         attributes: that values by position mean, in order; `None` where nobody declared them.
     """
-    row = Row()
+    names = None if attributes is None else [attribute.name for attribute in attributes]
+    found = named_values(element.values, element.named, data_set, names, shown)
+    row = Row(faults=found.faults, plan_faults=found.plan_faults)
     types = {attribute.name: attribute.type for attribute in attributes or ()}
-    for name, value in _named(element, data_set, attributes, row).items():
+    for name, value in found.values.items():
         kind = types.get(name) or (AttributeType.NUMERIC if is_numeric(data_set, name) else None)
         row.values[name] = _value(value, kind, row)
     return row
-
-
-def _named(element: Element, data_set: str, attributes: list[Attribute] | None, row: Row) -> dict[str, Any]:
-    """All values by name; a value by position that has no name keeps one of its own where it can."""
-    values, named = element.values, element.named
-    if attributes is None and values:
-        names = [f"value_{number}" for number in range(1, len(values) + 1)]
-        row.plan_faults.append(
-            f"nobody declared the attributes that {len(values)} values by position mean; "
-            f"kept as {names[0]} to {names[-1]}; declare the set, or give the values by name"
-        )
-    else:
-        names = [attribute.name for attribute in attributes or ()]
-    by_name = {canonical_name(data_set, name) for name in named}
-    found: dict[str, Any] = {}
-    for name, value in zip(names, values, strict=False):
-        if canonical_name(data_set, name) in by_name:
-            row.faults.append(
-                f"attribute {name!r}: {shown(plain_value(value))} by position, another by name; the latter is kept"
-            )
-        else:
-            found[name] = value
-    for number, value in enumerate(values[len(names) :], start=len(names) + 1):
-        row.faults.append(
-            f"attribute {number} of {len(names)}: {shown(plain_value(value))} is one value too many; kept here only"
-        )
-    lacking = [name for name in names[len(values) :] if canonical_name(data_set, name) not in by_name]
-    if values and lacking:
-        row.plan_faults.append(
-            f"{len(values)} values for {len(names)} attributes: none for {', '.join(map(repr, lacking))}"
-        )
-    return {**found, **named}
 
 
 def _value(value: Any, kind: AttributeType | None, row: Row) -> Any:
@@ -95,17 +64,4 @@ def _value(value: Any, kind: AttributeType | None, row: Row) -> Any:
     if kind is AttributeType.TEXT and not isinstance(value, str) and value is not None:
         plain = plain_value(value)
         return plain if isinstance(plain, str) else str(plain)
-    return value
-
-
-def number_of(value: Any) -> Any:
-    """A number that comes as text or as a span of time; anything else as it is."""
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, str):
-        for read in (int, float):
-            try:
-                return read(value)
-            except ValueError:
-                continue
     return value

@@ -14,13 +14,12 @@ from dnnprov.dataflow.data_set import DataSet
 from dnnprov.dataflow.dataflow import Dataflow
 from dnnprov.dataflow.dependency import Dependency
 from dnnprov.dataflow.misuse import expect, refuse, tag_text
-from dnnprov.dataflow.plan import canonical_name
 from dnnprov.dataflow.recording import Execution, recording_of
 from dnnprov.dataflow.rows import row_of
 from dnnprov.dataflow.set import SetType
 from dnnprov.dataflow.tagged import Tagged
 from dnnprov.dataflow.transformation import Transformation
-from dnnprov.model.training import LEARNING_RATE
+from dnnprov.model.related_rows import relate
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
@@ -238,11 +237,8 @@ class Task(Tagged):
 
     def _record(self, execution: Execution, data_set: str, rows: list[Row]) -> None:
         task, relation = execution.task, self._relation(data_set)
-        complete = {"itrainingmodel": _note_hyperparameters, "iadaptation": _note_technique, "oadaptation": _complete}
-        taker = complete.get(data_set.lower())
         for row in rows:
-            if taker is not None:
-                taker(execution, {canonical_name(data_set, name): name for name in row.values}, row.values)
+            relate(data_set, row.values, execution.stated, task.run.hyperparameters)
             epoch = row.values.get("epoch", row.values.get("EPOCH"))
             if type(epoch) is int and relation == "generated":
                 task.last_epoch = epoch
@@ -295,31 +291,6 @@ class Task(Tagged):
 
     def __repr__(self) -> str:
         return f"<Task {self.id!r} of {self._recording.tag!r}, {self.tag!r}, {self._status.name}>"
-
-
-def _note_hyperparameters(execution: Execution, names: dict[str, str], row: dict[str, Any]) -> None:
-    execution.task.run.hyperparameters.note({canonical: row[name] for canonical, name in names.items()})
-
-
-def _note_technique(execution: Execution, names: dict[str, str], row: dict[str, Any]) -> None:
-    execution.technique = row.get(names.get("technique", ""), execution.technique)
-    execution.initial_rate = row.get(names.get("initial_lrate", ""), execution.initial_rate)
-
-
-def _complete(execution: Execution, names: dict[str, str], row: dict[str, Any]) -> None:
-    """What the paper's row of oAdaptation leaves open: which hyperparameter, from what, by what."""
-    run = execution.task.run
-    attribute = row.get(names.get("attribute", ""), LEARNING_RATE)
-    known = {
-        "attribute": attribute,
-        "old_value": run.hyperparameters.known(str(attribute)),
-        "technique": execution.technique,
-    }
-    if known["old_value"] is None and attribute == LEARNING_RATE:
-        known["old_value"] = execution.initial_rate
-    row.update({name: value for name, value in known.items() if name not in names and value is not None})
-    if "new_value" in names:
-        run.hyperparameters.note({str(attribute): row[names["new_value"]]})
 
 
 def _listed(dependency: Any) -> list[Any]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dnnprov.dataflow.attribute import Attribute, AttributeType
-from dnnprov.dataflow.rows import number_of
 from dnnprov.dataflow.set import Set, SetType
 from dnnprov.dataflow.transformation import Transformation
 from dnnprov.errors import UsageError
 from dnnprov.integrations.run_choice import check_type
+from dnnprov.model.positional import number_of
 
 ALSO_NAMED = {
     "decay": ("decay", "weight_decay"),
