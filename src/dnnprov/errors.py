@@ -3,6 +3,7 @@
 ```
 DnnprovError
 ├── UsageError (also ValueError)          a wrong argument; raised before anything is recorded
+├── PostRefusedError (also ValueError)    what a client sent to the server, and cannot be meant
 ├── NotFoundError (also LookupError)      exit code 3 of the command line
 │   ├── RunNotFoundError
 │   ├── DataflowNotFoundError
@@ -30,6 +31,7 @@ from __future__ import annotations
 
 import shlex
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +45,29 @@ class DnnprovError(Exception):
 
 class UsageError(DnnprovError, ValueError):
     """An argument that cannot be meant."""
+
+
+class PostRefusedError(DnnprovError, ValueError):
+    """What a client sent cannot be taken; nothing of it is recorded.
+
+    Args:
+        field: where it stands, `sets[0].elements`; empty for the body as a whole.
+        value: what came.
+        expected: what should have come.
+    """
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        self.field = field
+        self.shown = shorter(value)
+        self.expected = expected
+        super().__init__(f"{field or 'the body'}: {self.shown} came; expected {expected}")
+
+
+def shorter(value: object) -> str:
+    """A value as a message shows it, however long or deep it is."""
+    words = Repr()
+    words.maxstring = words.maxother = words.maxlong = 120
+    return words.repr(value)
 
 
 class NotFoundError(DnnprovError, LookupError):

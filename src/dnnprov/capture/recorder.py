@@ -16,9 +16,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
-import secrets
-import socket
 import sys
 import threading
 import time
@@ -29,7 +26,8 @@ from typing import TYPE_CHECKING
 from dnnprov.capture.background import Background
 from dnnprov.capture.beginnings import Beginnings, Handle
 from dnnprov.capture.user_warning import warn_user
-from dnnprov.journal.reader import machine_boot, process_started
+from dnnprov.journal.opening import process_name, signed
+from dnnprov.journal.reader import machine_boot
 from dnnprov.journal.writer import SegmentWriter
 from dnnprov.model.events import (
     FORMAT_VERSION,
@@ -86,7 +84,7 @@ class Recorder:
         self.run = run
         self.rank = rank
         self.attempt = attempt
-        self.process = _process_name(rank)
+        self.process = process_name(rank)
         self.num_lost = 0
         self._header = SegmentOpened(format=FORMAT_VERSION, run=run, process="", rank=rank, attempt=attempt)
         self._writer: SegmentWriter | None = None
@@ -252,7 +250,7 @@ class Recorder:
         writer, process = self._writer, self.process
         if writer is None:
             return False
-        self.process = _process_name(self._header.rank)
+        self.process = process_name(self._header.rank)
         try:
             self._open()
         except OSError:
@@ -265,7 +263,7 @@ class Recorder:
         """Go on in a segment of another name."""
         self._writer = None
         writer.close()
-        self.process = _process_name(self._header.rank)
+        self.process = process_name(self._header.rank)
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run something slow off the training thread, in the order of the calls; `close` waits for it."""
@@ -316,7 +314,9 @@ class Recorder:
             raise OSError(f"the store {self.folder.path} is not writable")
         self._open_again_at = time.monotonic() + REOPEN_SECONDS
         self.folder.create()
-        opening = self._opening()  # which opens files too: before the journal takes the last descriptor there is
+        opening = signed(
+            self._header, self.process, machine_boot()
+        )  # which opens files too: before the journal takes the last descriptor there is
         writer = SegmentWriter(self.folder.segment(self.run, self.process))
         try:
             writer.append(opening)
@@ -337,13 +337,6 @@ class Recorder:
         multiprocessing = sys.modules.get("multiprocessing.util")
         if multiprocessing is not None:
             multiprocessing.Finalize(None, self.close, exitpriority=CHILD_EXIT_PRIORITY)
-
-    def _opening(self) -> SegmentOpened:
-        header = self._header
-        header.process = self.process
-        header.host, header.pid = socket.gethostname(), os.getpid()
-        header.started, header.boot = process_started(header.pid), machine_boot()
-        return header
 
     def _catch_up(self, writer: SegmentWriter) -> None:
         """Write what was kept while nothing could be written, and tell how many events are lost."""
@@ -403,19 +396,12 @@ class Recorder:
             attempt=self._header.attempt,
             forked_from=parent,
         )
-        self.process = _process_name(self._header.rank, forked=True)
+        self.process = process_name(self._header.rank, forked=True)
         if writer is not None:
             writer.close()
 
 
 _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
-
-
-def _process_name(rank: int, *, forked: bool = False) -> str:
-    """Name of a segment: rank, machine, pid, and a random part, since pids come again."""
-    host = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:16] or "host"
-    kind = "-fork" if forked else ""
-    return f"r{rank}{kind}-{host}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _after_fork_in_child() -> None:

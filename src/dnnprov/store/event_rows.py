@@ -35,6 +35,8 @@ class EventRows:
         self._take: dict[type[events.Event], Callable[[Any, Source], None]] = {
             events.SegmentOpened: _take_nothing,
             events.ProcessHeard: _take_nothing,
+            events.PostKept: _take_nothing,
+            events.PostTaken: _take_nothing,
             events.SegmentClosed: runs.close,
             events.RunStarted: runs.start,
             events.RunResumed: runs.resume,
@@ -43,6 +45,7 @@ class EventRows:
             events.DataflowDeclared: runs.declare,
             events.TaskBegan: tasks.begin,
             events.TaskEnded: tasks.end,
+            events.TaskDescribed: tasks.describe,
             events.FileRecorded: tasks.record_file,
             events.FileHashed: tasks.hash_file,
             events.ParametersSet: self._elements.set_parameters,
@@ -79,4 +82,4 @@ class EventRows:
 
 
 def _take_nothing(event: events.Event, source: Source) -> None:
-    """What these events say is taken from the segment itself: its header, and when it was last heard."""
+    """Of the segment itself (its header, and when it was last heard), or between a server and its later self."""

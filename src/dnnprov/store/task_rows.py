@@ -110,10 +110,19 @@ class TaskRows:
                 "UPDATE task SET status = ?, ended_at = ?, exit_reason = ? WHERE task_id = ?",
                 (event.status, time_text(event.at), event.reason, task[0]),
             )
-            if event.details:
-                (known,) = self._connection.execute("SELECT details FROM task WHERE task_id = ?", task[:1]).fetchone()
-                details = _details({**json.loads(known or "{}"), **event.details})
-                self._connection.execute("UPDATE task SET details = ? WHERE task_id = ?", (details, task[0]))
+            self._add_details(task[0], event.details)
+
+    def describe(self, event: events.TaskDescribed, source: Source) -> None:
+        """More was told of a task."""
+        task = find_task(self._connection, event.task, source)
+        if task is not None:
+            self._add_details(task[0], event.details)
+
+    def _add_details(self, task_id: int, details: dict[str, str]) -> None:
+        if details:
+            (known,) = self._connection.execute("SELECT details FROM task WHERE task_id = ?", (task_id,)).fetchone()
+            merged = _details({**json.loads(known or "{}"), **details})
+            self._connection.execute("UPDATE task SET details = ? WHERE task_id = ?", (merged, task_id))
 
     def record_file(self, event: events.FileRecorded, source: Source) -> None:
         """A file was used or generated."""
