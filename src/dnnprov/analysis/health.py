@@ -45,6 +45,7 @@ MEANINGS: dict[str, str] = {
     "misused_call": "A call that raises before a training was made during one; what could be kept of it was.",
     "degraded": "A part of recording could not be started or read; the events are in. See the detail.",
     "not_imported": "A part of what was imported was left out, or is kept otherwise. The source still has it.",
+    "not_extracted": "A client of the server declared an extractor of raw data; raw data are not extracted.",
     "unknown_hyperparameter": "A hyperparameter that provenance() names was found nowhere. Give its value by keyword.",
 }
 """Kind of problem -> what it means and what to do."""

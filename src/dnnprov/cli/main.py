@@ -31,6 +31,7 @@ COMMANDS = {
     "query": ("dnnprov.cli.query", "query"),
     "rebuild": ("dnnprov.cli.rebuild", "rebuild"),
     "runs": ("dnnprov.cli.runs", "runs"),
+    "serve": ("dnnprov.cli.serve", "serve"),
     "show": ("dnnprov.cli.runs", "show"),
 }
 """Subcommand -> module and command in it; a module is loaded only when its command is called."""

@@ -53,7 +53,11 @@ def end_attempt(connection: sqlite3.Connection, source: Source, status: str, at:
 
 
 def go_on(connection: sqlite3.Connection, source: Source) -> None:
-    """The latest attempt goes on with the run; what earlier ones left open has crashed."""
+    """The latest attempt goes on with the run; what earlier ones left open has crashed.
+
+    What was taken for crashed of this attempt was not: a server that goes on after another is the same attempt.
+    """
+    take_back(connection, source.run_id)
     connection.execute(
         "UPDATE run SET status = 'running', ended_at = NULL, exit_reason = NULL WHERE run_id = ?", (source.run_id,)
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.errors import shorter
-from dnnprov.model.positional import is_numeric, named_values, number_of
+from dnnprov.model.positional import canonical_name, is_numeric, named_values, number_of
 from dnnprov.model.related_rows import COMPLETED
 from dnnprov.model.values import plain_value
 
@@ -76,7 +76,8 @@ def row_of(element: list[Any] | dict[str, Any], meaning: SetMeaning) -> ClientRo
 def row_key(data_set: str, values: dict[str, Any], surplus: Iterable[Any] = ()) -> int:
     """What two rows of a task have in common that are one row sent twice; the same again after a journal is read."""
     left_out = COMPLETED if data_set.lower() == "oadaptation" else ()
-    return hash(repr((sorted((name, value) for name, value in values.items() if name not in left_out), list(surplus))))
+    named = ((canonical_name(data_set, name), value) for name, value in values.items())
+    return hash(repr((sorted((name, value) for name, value in named if name not in left_out), list(surplus))))
 
 
 def _typed(value: Any, kind: str | None) -> Any:
