@@ -66,7 +66,7 @@ clean:
 $(DEMO)/ready: pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(DEMO)/bin/python -m pip install --quiet --editable ".[prov,tensorboard]" --group demo
+	$(DEMO)/bin/python -m pip install --quiet --editable ".[prov,tensorboard,server]" --group demo
 	touch $@
 
 # torch by itself and first, so that no other package asks for a newer one.
@@ -74,5 +74,5 @@ $(TEST)/ready: pyproject.toml
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(TEST)/bin/python -m pip install --quiet torch==2.13.0
-	$(TEST)/bin/python -m pip install --quiet --editable ".[prov,pandas]" --group demo --group test --group check --group docs
+	$(TEST)/bin/python -m pip install --quiet --editable ".[prov,pandas,server]" --group demo --group test --group check --group docs
 	touch $@

@@ -26,6 +26,7 @@ BENCHMARKS = {
     "memory": "memory that recording adds",
     "lineage": "lineage among 100,000 elements",
     "export": "PROV documents of a long run",
+    "posts": "posts of many clients to the server",
 }
 """Name of a module of this package -> what it measures."""
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 NAMES = (
     "log_call", "many_calls", "training_cost", "import_time", "ingest", "importing", "live_visibility", "questions",
-    "first_answer", "disk", "memory", "lineage", "export",
+    "first_answer", "disk", "memory", "lineage", "export", "posts",
 )  # fmt: skip
 
 

@@ -110,7 +110,8 @@ class RecordingThread:
         for request in requests:
             for run in request.touched:
                 request.fault = request.fault or unsynced.get(run)
-            request.answer.get_loop().call_soon_threadsafe(_answer, request)
+        if requests:  # one call for all: each wakes the loop, and takes the interpreter from this thread
+            requests[0].answer.get_loop().call_soon_threadsafe(_answer, requests)
 
     def _sync(self, runs: frozenset[OpenRun]) -> dict[OpenRun, Exception]:
         """Make runs durable; those that could not be, each with the reason."""
@@ -139,10 +140,12 @@ class RecordingThread:
                 print(f"dnnprov: a run could not be ended: {error}", file=sys.stderr)  # noqa: T201 - to its operator
 
 
-def _answer(request: _Request) -> None:
-    if request.answer.done():  # its client is gone
-        return
-    if request.fault is not None:
-        request.answer.set_exception(request.fault)
-    else:
-        request.answer.set_result(request.recorded)
+def _answer(requests: list[_Request]) -> None:
+    """In the loop: let those go on who wait."""
+    for request in requests:
+        if request.answer.done():  # its client is gone
+            continue
+        if request.fault is not None:
+            request.answer.set_exception(request.fault)
+        else:
+            request.answer.set_result(request.recorded)

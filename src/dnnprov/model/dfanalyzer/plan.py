@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dnnprov.model.events import AttributeDeclared, DataSetDeclared, TransformationDeclared
@@ -28,6 +29,16 @@ class SetMeaning:
     tag: str
     relation: Relation
     attributes: Sequence[AttributeDeclared] | None
+
+    @cached_property
+    def names(self) -> list[str] | None:
+        """Of the attributes."""
+        return None if self.attributes is None else [one.name for one in self.attributes]
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """Attribute -> declared type in lower case."""
+        return {one.name: one.type.lower() for one in self.attributes or ()}
 
 
 class Plan:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.errors import shorter
 from dnnprov.model.positional import canonical_name, is_numeric, named_values, number_of
 from dnnprov.model.related_rows import COMPLETED
+from dnnprov.model.training import SETS
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 _NUMBERS = frozenset({"numeric", "number", "integer"})
 _FILES = frozenset({"file", "rdfile"})
+_PLAIN = frozenset({float, bool, type(None)})
+"""Types of JSON whose values are as they travel; a text may hold what UTF-8 cannot, a number be too long."""
+
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -56,12 +61,10 @@ def separate_elements(elements: Iterable[Any], meaning: SetMeaning) -> list[Any]
 
 def row_of(element: list[Any] | dict[str, Any], meaning: SetMeaning) -> ClientRow:
     """The row that an element makes."""
-    data_set, attributes = meaning.tag, meaning.attributes
+    data_set, types = meaning.tag, meaning.types
     by_position, by_name = (element, {}) if isinstance(element, list) else ([], element)
-    names = None if attributes is None else [one.name for one in attributes]
-    found = named_values(by_position, by_name, data_set, names, shorter)
+    found = named_values(by_position, by_name, data_set, meaning.names, shorter)
     row = ClientRow({}, faults=found.faults, plan_faults=found.plan_faults)
-    types = {one.name: one.type.lower() for one in attributes or ()}
     for name, value in found.values.items():
         kind = types.get(name) or ("numeric" if is_numeric(data_set, name) else None)
         if kind is None and isinstance(element, list):
@@ -75,14 +78,20 @@ def row_of(element: list[Any] | dict[str, Any], meaning: SetMeaning) -> ClientRo
 
 def row_key(data_set: str, values: dict[str, Any], surplus: Iterable[Any] = ()) -> int:
     """What two rows of a task have in common that are one row sent twice; the same again after a journal is read."""
-    left_out = COMPLETED if data_set.lower() == "oadaptation" else ()
-    named = ((canonical_name(data_set, name), value) for name, value in values.items())
-    return hash(repr((sorted((name, value) for name, value in named if name not in left_out), list(surplus))))
+    lowered = data_set.lower()
+    if lowered in SETS:
+        left_out = COMPLETED if lowered == "oadaptation" else ()
+        named = {canonical_name(data_set, name): value for name, value in values.items()}
+        values = {name: value for name, value in named.items() if name not in left_out}
+    return hash(repr((sorted(values.items(), key=_name), list(surplus))))
+
+
+_name = itemgetter(0)
 
 
 def _typed(value: Any, kind: str | None) -> Any:
     """A value as its attribute's type asks, as far as it can be one."""
-    plain = plain_value(value)
+    plain = value if type(value) in _PLAIN else plain_value(value)
     if kind in _NUMBERS:
         return None if plain == "" else number_of(plain)
     if kind == "unknown":
