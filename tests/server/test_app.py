@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dnnprov.cli.main import exit_code
-from recorded import column_of
+from recorded import column_of, rows_of
 
 TASK = {"dataflow": "alexnet", "transformation": "training", "id": 1}
 TOKEN = "a-token-of-some-length"
@@ -61,6 +61,29 @@ def test_a_body_of_100_mb_is_refused_in_words_and_the_server_lives(serve):
     assert status == 413
     assert "larger than 32 MiB" in answer["error"]
     assert lives(server)
+
+
+def test_hostile_names_are_data(serve, store):
+    """Also those that JSON can say and UTF-8 cannot carry."""
+    hostile = "../x\0'; DROP TABLE run; -- \ud800"
+    server = serve()
+    sets = [{"tag": hostile, "type": "OUTPUT", "attributes": [{"name": hostile, "type": "NUMERIC"}, {"name": "order"}]}]
+    server.dataflow(hostile, {"tag": hostile, "sets": sets, "programs": [hostile]})
+    named = {"dataflow": hostile, "transformation": hostile, "exec": hostile, "sub_id": hostile, "output": hostile}
+    elements = [[1, hostile], {hostile: 2, "run_id": 3}, [10**30, ["x"]]]
+    more = {
+        "files": [hostile],
+        "performances": [{hostile: hostile}],
+        "dependency": {"tags": [hostile], "ids": [hostile]},
+    }
+    server.task(**named, **more, id=hostile, status="FINISHED", sets=[{"tag": hostile, "elements": elements}])
+    server.stop()
+    written = hostile.replace("\ud800", "\\ud800")
+    assert rows_of(store, "SELECT name, status FROM run") == [{"name": written, "status": "finished"}]
+    (table,) = column_of(store, "SELECT table_name FROM data_set WHERE tag = ?", (written,))
+    assert column_of(store, f"SELECT order_ FROM {table} ORDER BY element_id") == [written, None, '["x"]']
+    assert column_of(store, "SELECT path FROM file") == [written]
+    assert not list(store.parent.glob("x*"))
 
 
 def test_a_large_body_of_real_elements_is_taken(serve, store):
@@ -145,8 +168,9 @@ def test_without_the_extra_it_says_which_to_install(store, monkeypatch, capsys):
     assert "pip install 'dnnprov[server]'" in capsys.readouterr().err
 
 
+ANY_CHARACTER = st.characters(codec=None, exclude_categories=())  # surrogates too, which JSON can say
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(ANY_CHARACTER, max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
     max_leaves=5,
 )
@@ -163,7 +187,7 @@ def values_of(schema, schemas):
     if "anyOf" in schema:
         return st.one_of([values_of(one, schemas) for one in schema["anyOf"]])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    text = st.text(min_size=1, max_size=6)
+    text = st.text(ANY_CHARACTER, min_size=1, max_size=6)
     made = {
         "string": text,
         "number": st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False, width=16),

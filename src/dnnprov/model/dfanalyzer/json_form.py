@@ -15,6 +15,7 @@ import msgspec
 from dnnprov.errors import PostRefusedError
 from dnnprov.model.dfanalyzer.posts import STATUSES, DataflowPost, SetPost, TaskPost
 from dnnprov.model.events import AttributeDeclared, DataSetDeclared, ProgramDeclared, TransformationDeclared
+from dnnprov.model.values import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,9 +120,9 @@ def _items(one: dict[str, Any], name: str, field: str) -> list[tuple[Any, str]]:
 
 
 def _text(value: Any, field: str) -> str:
-    """A text, or a number as text; nothing is an empty one."""
+    """A text that UTF-8 can carry, or a number as text; nothing is an empty one."""
     if value is None or isinstance(value, str):
-        return value or ""
+        return plain_text(value or "")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PostRefusedError(field, value, "text or a number")
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
@@ -189,13 +190,13 @@ def _extractors(value: Any, field: str) -> list[str]:
     for each, at in _items(_object(value, field), "extractors", field):
         one = _object(each, at)
         words = [_text(one.get(name), _at(at, name)) for name in ("tag", "cartridge", "extension")]
-        found.append(f"{value['tag']}: {' '.join(word for word in words if word) or 'without a name'}")
+        found.append(f"{_tag(value, 'tag', field)}: {' '.join(word for word in words if word) or 'without a name'}")
     return found
 
 
 def _program(value: Any, field: str) -> ProgramDeclared:
     if isinstance(value, str) and value:
-        return ProgramDeclared(path=value)
+        return ProgramDeclared(path=plain_text(value))
     one = _object(value, field)
     name = _text(one.get("name"), _at(field, "name"))
     path = _text(one.get("path"), _at(field, "path")) or name
@@ -206,7 +207,7 @@ def _program(value: Any, field: str) -> ProgramDeclared:
 
 def _file(value: Any, field: str) -> str:
     if isinstance(value, str) and value:
-        return value
+        return plain_text(value)
     one = _object(value, field)
     return file_path(_text(one.get("name"), _at(field, "name")), _text(one.get("path"), _at(field, "path")), field)
 
@@ -225,7 +226,7 @@ def file_path(name: str, folder: str, field: str) -> str:
 
 
 def _performance(value: Any, field: str) -> dict[str, str]:
-    return {str(name): _text(each, _at(field, str(name))) for name, each in _object(value, field).items()}
+    return {plain_text(name): _text(each, _at(field, str(name))) for name, each in _object(value, field).items()}
 
 
 def _set_post(value: Any, field: str) -> SetPost:
