@@ -12,8 +12,6 @@ import sys
 
 import pytest
 
-pytest.importorskip("uvicorn", reason="the extra `server` is not installed: pip install 'dnnprov[server]'")
-
 
 class Server:
     """`dnnprov serve` on a free port."""
@@ -72,6 +70,7 @@ class Server:
 @pytest.fixture
 def serve(store):
     """Starts a server of the test's store; ends those that still run."""
+    pytest.importorskip("uvicorn", reason="the extra `server` is not installed: pip install 'dnnprov[server]'")
     started = []
 
     def start(*options, **environment):

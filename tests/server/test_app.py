@@ -151,6 +151,7 @@ def test_pages_of_other_sites_and_names_that_lead_here_are_refused(serve):
     ],
 )
 def test_where_it_may_not_or_cannot_listen_it_says_so(store, capsys, arguments, words):
+    pytest.importorskip("uvicorn", reason="the extra `server` is not installed: pip install 'dnnprov[server]'")
     assert exit_code(["serve", "--port", "0", *arguments]) == 2
     assert words in capsys.readouterr().err
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import threading
 import time
@@ -148,6 +149,24 @@ def test_posts_in_flight_when_the_server_is_killed_are_there_if_they_were_answer
     sent = {(number, epoch) for number, epochs_of in enumerate(answered) for epoch in epochs_of}
     assert sent <= found
     assert len(found) <= len(sent) + 8
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are of Linux")
+def test_what_a_full_disk_refuses_is_told_and_there_once_when_it_is_sent_again(serve, store, training):
+    server = serve()
+    server.dataflow("alexnet", training)
+    task = {"dataflow": "alexnet", "transformation": "training", "id": 1, "exec": "e"}
+    bodies = [{**task, "sets": [{"tag": "oTrainingModel", "elements": [[epoch, 0.5]]}]} for epoch in range(60)]
+    without = resource.RLIM_INFINITY
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4000, without))
+    statuses = [server.ask("POST", "/pde/task/json", body)[0] for body in bodies]
+    assert statuses == sorted(statuses)
+    assert set(statuses) == {200, 503}
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (without, without))
+    for body in bodies:
+        server.post("/pde/task/json", body)
+    server.kill()
+    assert [row["epoch"] for row in epochs(store)] == list(range(60))
 
 
 def test_64_clients_at_once_are_each_answered_once_and_lose_nothing(serve, store, training):
