@@ -156,11 +156,19 @@ def test_where_it_may_not_or_cannot_listen_it_says_so(store, capsys, arguments, 
     assert words in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_named(serve, capsys):
+def test_a_port_that_is_taken_is_named(serve, capsys, tmp_path):
     server = serve()
-    assert exit_code(["serve", "--port", str(server.port)]) == 2
+    assert exit_code(["serve", "--port", str(server.port), "--store", str(tmp_path / "other")]) == 2
     assert f"port={server.port}" in (told := capsys.readouterr().err)
     assert "--port" in told
+
+
+def test_a_store_has_one_server_and_another_when_that_is_killed(serve, capsys):
+    server = serve()
+    assert exit_code(["serve", "--port", "0"]) == 2
+    assert "another server serves the store" in capsys.readouterr().err
+    server.kill()
+    assert lives(serve())
 
 
 def test_without_the_extra_it_says_which_to_install(store, monkeypatch, capsys):

@@ -363,6 +363,23 @@ def test_a_later_server_goes_on_with_the_run_that_nobody_named(runs, store):
     assert column_of(store, "SELECT status FROM task") == ["finished"]
 
 
+def test_what_two_servers_told_of_a_task_is_together_whichever_journal_is_read_first(runs, store):
+    first = runs()
+    declare(first)
+    told(first, 1, workspace="/work", output="begun")
+    first.close()
+    (earlier,) = store.glob("journal/*/*.jsonl")
+    second = runs()
+    told(second, 1, resource="gpu-3", output="half")
+    told(second, 1, "FINISHED", error="none", output="done")
+    away = earlier.rename(store / "away")
+    assert column_of(store, "SELECT status FROM task") == ["finished"]
+    away.rename(earlier)
+    (details,) = column_of(store, "SELECT details FROM task")
+    assert json.loads(details) == {"workspace": "/work", "resource": "gpu-3", "error": "none", "output": "done"}
+    assert column_of(store, "SELECT identifier FROM task") == ["1"]
+
+
 def test_a_run_that_was_removed_begins_anew(runs, store):
     recorded = runs(settle=0.0)
     declare(recorded)

@@ -9,6 +9,7 @@
   dataflows/<tag>/<n>       numbers given to runs: <tag>-<n>
   dataflows/<tag>.json      the plan of a dataflow, as the database has it
   control/                  requests to running trainings
+  server.lock               held by the server of this store
   store-id                  tells this store from another of its path, where its database is not in here
 ```
 """
@@ -75,6 +76,11 @@ class StoreFolder:
     def follower_lock(self) -> Path:
         """Locked by the one follower of this store."""
         return self.database.with_name("follower.lock")
+
+    @property
+    def server_lock(self) -> Path:
+        """Locked by the one server of this store."""
+        return self.path / "server.lock"
 
     def segment(self, run: str, process: str) -> Path:
         """The open segment of a process of a run."""

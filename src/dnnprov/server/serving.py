@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import socket
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from dnnprov.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dnnprov.journal.folder import StoreFolder
 
@@ -36,7 +38,7 @@ def serve(
     """Serve a store until SIGINT or SIGTERM.
 
     Args:
-        folder: of the store; made with the first post.
+        folder: of the store; made where it is not there.
         host: address to listen on.
         port: of it; 0 for any that is free.
         token: that requests must bring; `None` where none is needed.
@@ -44,7 +46,9 @@ def serve(
         told: called with the URL once requests are taken.
 
     Raises:
-        UsageError: the address is reached from outside and there is no token, or nothing can listen there.
+        UsageError: the address is reached from outside and there is no token, nothing can listen there, or another
+            server serves the store.
+        OSError: the folder cannot be made or written.
         MissingExtraError: the extra `server` is not installed.
         DnnprovError: the store cannot be read.
     """
@@ -59,40 +63,59 @@ def serve(
     from dnnprov.server.recording_thread import RecordingThread  # noqa: PLC0415 - likewise
 
     check_address(host, token)
-    runs = ClientRuns(folder, quiet_seconds)
-    runs.load()
-    listening = _listen(host, port)
-    app = make_app(RecordingThread(runs), folder.path, token)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-    shown = f"[{host}]" if ":" in host else host
-    told(f"http://{shown}:{listening.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listening])
+    with _alone(folder), _listening(host, port) as listening:
+        runs = ClientRuns(folder, quiet_seconds)
+        runs.load()
+        config = uvicorn.Config(
+            make_app(RecordingThread(runs), folder.path, token),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        shown = f"[{host}]" if ":" in host else host
+        told(f"http://{shown}:{listening.getsockname()[1]}")
+        uvicorn.Server(config).run(sockets=[listening])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+@contextmanager
+def _alone(folder: StoreFolder) -> Iterator[None]:
+    """Hold the lock of a store's server, as long as this process lives: two would make two runs of one execution.
+
+    Raises:
+        UsageError: another server serves the store.
+        OSError: the folder cannot be made or written.
+    """
+    folder.create()
+    with folder.server_lock.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"another server serves the store {str(folder.path)!r}; post to that one, or stop it"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket that takes connections.
 
     Raises:
         UsageError: nothing can listen there.
     """
-    listening = None
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(_BACKLOG)
-    except OSError as error:
-        if listening is not None:
-            listening.close()
-        taken = "; another server listens there: stop it, or name another port with --port"
-        advice = taken if error.errno == errno.EADDRINUSE else ""
-        raise UsageError(f"cannot listen on host={host!r}, port={port}: {error.strerror}{advice}") from None
-    return listening
+    with ExitStack() as opened:
+        try:
+            family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            listening = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+        except OSError as error:
+            taken = "; another server listens there: stop it, or name another port with --port"
+            advice = taken if error.errno == errno.EADDRINUSE else ""
+            raise UsageError(f"cannot listen on host={host!r}, port={port}: {error.strerror}{advice}") from None
+        yield listening

@@ -80,18 +80,11 @@ class TaskRows:
             ).lastrowid
             return task_id or 0
         self._connection.execute(
-            "UPDATE task SET transformation_id = ?, tag = ?, started_at = ?, rank = ?, identifier = ?, details = ?"
+            "UPDATE task SET transformation_id = ?, tag = ?, started_at = ?, rank = ?, identifier = ?"
             " WHERE task_id = ?",
-            (
-                transformation_id,
-                event.tag,
-                at,
-                source.header.rank,
-                event.identifier,
-                _details(event.details),
-                referred[0],
-            ),
+            (transformation_id, event.tag, at, source.header.rank, event.identifier, referred[0]),
         )
+        self._add_details(referred[0], event.details, is_earlier=True)
         if not source.is_latest:  # the state of a later attempt, which referred to it, is not its own
             self._connection.execute(
                 "UPDATE task SET status = ?, ended_at = ?, exit_reason = ? WHERE task_id = ?",
@@ -118,11 +111,13 @@ class TaskRows:
         if task is not None:
             self._add_details(task[0], event.details)
 
-    def _add_details(self, task_id: int, details: dict[str, str]) -> None:
+    def _add_details(self, task_id: int, details: dict[str, str], *, is_earlier: bool = False) -> None:
+        """Add texts to those that a task has; of one name the later stays."""
         if details:
-            (known,) = self._connection.execute("SELECT details FROM task WHERE task_id = ?", (task_id,)).fetchone()
-            merged = _details({**json.loads(known or "{}"), **details})
-            self._connection.execute("UPDATE task SET details = ? WHERE task_id = ?", (merged, task_id))
+            (written,) = self._connection.execute("SELECT details FROM task WHERE task_id = ?", (task_id,)).fetchone()
+            known = json.loads(written or "{}")
+            merged = {**details, **known} if is_earlier else {**known, **details}
+            self._connection.execute("UPDATE task SET details = ? WHERE task_id = ?", (_details(merged), task_id))
 
     def record_file(self, event: events.FileRecorded, source: Source) -> None:
         """A file was used or generated."""
