@@ -16,6 +16,7 @@ from dnnprov.model.events import (
     HyperparameterAdapted,
     MetricsRecorded,
     ParametersSet,
+    PostKept,
     ProblemRecorded,
     ProgramDeclared,
     RunEnded,
@@ -24,6 +25,7 @@ from dnnprov.model.events import (
     SegmentClosed,
     SegmentOpened,
     TaskBegan,
+    TaskDescribed,
     TaskEnded,
     TransformationDeclared,
 )
@@ -45,6 +47,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("adapt"), VALUES),
     st.tuples(st.just("post"), st.sampled_from(["m", "z"]), NAMES, st.sampled_from(["", "P", "Q"])),
     st.tuples(st.just("problem"), st.sampled_from(["lost", "file_missing"])),
+    st.tuples(st.just("more of task")),
     st.tuples(st.just("end of task")),
 )
 ENDS = st.sampled_from(["closed", "ended", "crashed", "torn", "damaged", "unended"])
@@ -106,6 +109,11 @@ _EVENTS = {
     ),
     "post": lambda one, *_: _plan(one),
     "problem": lambda one, _, number: ProblemRecorded(kind=one[1], detail=f"detail {number}"),
+    "more of task": lambda _, task, number: (
+        TaskDescribed(task=task, details={"output": str(number), f"text {number}": "x"})
+        if isinstance(task, int)
+        else PostKept(body="{}")
+    ),
     "end of task": lambda _, task, number: (
         TaskEnded(task=task, status="finished") if isinstance(task, int) else _event(("problem", "k"), task, number)
     ),
