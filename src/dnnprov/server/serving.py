@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import resource
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from dnnprov.errors import MissingExtraError, UsageError
@@ -24,6 +25,7 @@ QUIET_SECONDS = 3600.0
 
 KEEP_ALIVE_SECONDS = 120
 _BACKLOG = 2048
+_MAX_FILES = 65_536
 _GRACE_SECONDS = 10
 
 
@@ -63,6 +65,7 @@ def serve(
     from dnnprov.server.recording_thread import RecordingThread  # noqa: PLC0415 - likewise
 
     check_address(host, token)
+    _allow_many_files()
     with _alone(folder), _listening(host, port) as listening:
         runs = ClientRuns(folder, quiet_seconds)
         runs.load()
@@ -77,6 +80,14 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         told(f"http://{shown}:{listening.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _allow_many_files() -> None:
+    """Let this process have as many files open as it may: each run under way has one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if most == resource.RLIM_INFINITY else min(most, _MAX_FILES)
+    with suppress(OSError, ValueError):  # where the system allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 @contextmanager
