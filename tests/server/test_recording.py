@@ -291,6 +291,32 @@ def test_without_an_execution_a_dataflow_that_grows_between_tasks_stays_in_its_r
     assert column_of(store, "SELECT COUNT(*) FROM task_dependency") == [1]
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_change_of_the_dataflow_goes_to_the_run_under_way_and_after_its_end_begins_another(runs, store, is_restarted):
+    recorded = runs(settle=0.0)
+    declare(recorded, {"tag": "t"})
+    told(recorded, 1)
+    if is_restarted:
+        recorded.close()
+        recorded = runs(settle=0.0)
+    declare(recorded, {"tag": "t"}, {"tag": "u"})
+    told(recorded, 1, "FINISHED")
+    recorded.tidy()
+    assert column_of(store, "SELECT name FROM run") == ["d-1"]
+    if is_restarted:
+        recorded.close()
+        recorded = runs(settle=0.0)
+    declare(recorded, {"tag": "t"}, {"tag": "u"}, {"tag": "v"})
+    told(recorded, 2)
+    assert column_of(store, "SELECT name FROM run ORDER BY run_id") == ["d-1", "d-2"]
+    assert column_of(store, "SELECT r.name FROM task JOIN run AS r USING (run_id) ORDER BY identifier") == [
+        "d-1",
+        "d-2",
+    ]
+    versions = "SELECT v.version, r.name FROM dataflow_version AS v JOIN run AS r USING (run_id) ORDER BY v.version"
+    assert [tuple(row.values()) for row in rows_of(store, versions)] == [(1, "d-1"), (2, "d-1"), (3, "d-2")]
+
+
 def test_a_client_that_says_it_is_first_begins_a_run_also_after_one_that_crashed(runs, store):
     recorded = runs()
     declare(recorded)

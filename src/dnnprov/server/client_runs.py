@@ -43,6 +43,7 @@ class KnownRun:
         name: for people.
         heard_at: when a client was heard last, on the monotonic clock.
         run: while its journal is open here.
+        is_finished: whether it is, as far as is known.
         is_posted_again: whether its dataflow was posted since all its tasks had ended.
     """
 
@@ -50,6 +51,7 @@ class KnownRun:
     name: str
     heard_at: float
     run: OpenRun | None = None
+    is_finished: bool = False
     is_posted_again: bool = False
 
 
@@ -104,8 +106,9 @@ class ClientRuns:
         for row in rows:
             heard = datetime.fromisoformat(row["heartbeat_at"]) if row["heartbeat_at"] else clock
             known = KnownRun(row["uid"], row["name"] or "", now - max(0.0, (clock - heard).total_seconds()))
+            known.is_finished = row["status"] == "finished"
             self._known[row["dataflow"], row["execution"]] = known
-            if row["status"] != "finished":
+            if not known.is_finished:
                 self._look_for_waiting(row["dataflow"], row["execution"], known)
 
     def record_dataflow(self, post: DataflowPost) -> Recorded:
@@ -122,7 +125,7 @@ class ClientRuns:
         if unnamed is not None:
             ended = unnamed.run is None or (unnamed.run.posts.is_idle and not unnamed.run.posts.is_empty)
             unnamed.is_posted_again = unnamed.is_posted_again or ended
-        run = (self._find_open(plan, "") or self._busy_run(plan) or self._start(plan, "")) if is_new else None
+        run = self._run_to_declare_in(plan) if is_new else None
         waiting = [other.run for other in self._runs_of(plan) if other.run is not None and other.run.posts.waiting]
         for one in dict.fromkeys([*([run] if run else []), *waiting]):
             self._note(one)
@@ -181,7 +184,8 @@ class ClientRuns:
 
     def _note(self, run: OpenRun) -> None:
         """Note that the client of a run is heard, and that something is written to it."""
-        self._known[run.plan.tag, run.execution].heard_at = time.monotonic()
+        known = self._known[run.plan.tag, run.execution]
+        known.heard_at, known.is_finished = time.monotonic(), False
         self.touched.add(run)
 
     def _run_of(self, plan: Plan, post: TaskPost) -> OpenRun:
@@ -236,10 +240,17 @@ class ClientRuns:
         run, known.run = known.run, None
         if run is not None:
             run.posts.take_waiting()
-            if run.posts.is_idle:
+            known.is_finished = run.posts.is_idle
+            if known.is_finished:
                 run.end("finished")
             else:
                 run.end("interrupted", why_not_finished)
+
+    def _run_to_declare_in(self, plan: Plan) -> OpenRun:
+        """The run that a change of the dataflow belongs to: one under way, else it is the beginning of another."""
+        unnamed = self._known.get((plan.tag, ""))
+        under_way = None if unnamed is None or unnamed.is_finished else self._find_open(plan, "")
+        return under_way or self._busy_run(plan) or self._start(plan, "")
 
     def _runs_of(self, plan: Plan) -> list[KnownRun]:
         return [known for (tag, _), known in self._known.items() if tag == plan.tag]
