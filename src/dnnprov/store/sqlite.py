@@ -25,6 +25,7 @@ from dnnprov.journal.folder import is_database_url, store_folder, store_place
 from dnnprov.store.database_errors import is_about_database, is_damaged, unavailable
 from dnnprov.store.database_file import DatabaseFile
 from dnnprov.store.ingest import Ingest
+from dnnprov.store.kept_answers import KeptAnswers
 from dnnprov.store.migrations import schema_version
 from dnnprov.store.schema import SCHEMA_VERSION
 
@@ -139,8 +140,11 @@ class SqliteStore:
     def read(self, sql: str, parameters: Parameters = ()) -> Table:
         """Columns and rows of our own SQL."""
         with self._told():
-            cursor = self._file.reader.execute(sql, parameters)
-            return [column[0] for column in cursor.description], cursor.fetchall()
+            return self._answers.read(sql, parameters)
+
+    def forget_answers(self) -> None:
+        """Read again what is asked again, though nothing was written meanwhile."""
+        self._answers.forget()
 
     def read_untrusted(
         self, sql: str, parameters: Parameters = (), *, timeout_seconds: float, max_rows: int
@@ -210,6 +214,7 @@ class SqliteStore:
                 "name a folder on a local disk with DNNPROV_CACHE to ask"
             )
         self._file = DatabaseFile(self.folder.database, self.place, self.folder)
+        self._answers = KeptAnswers(self._file.reader)
         writer = self._file.writer
         self._ingest = Ingest(writer, self.folder, self._chunk_bytes) if writer else None
 
