@@ -25,7 +25,7 @@ IDLE_SECONDS = 30.0
 CHUNK_BYTES = 64 << 10
 """Some 20 ms of work, so that a reader who wants to catch up waits no longer."""
 
-SHORTEST_SLEEP, LONGEST_SLEEP = 1.0, 4.0
+SHORTEST_SLEEP, LONGEST_SLEEP = 1.0, 7.5
 SCHEMA_CHECK_SECONDS = 5.0
 
 
@@ -63,7 +63,7 @@ def _follow(folder: StoreFolder, idle_seconds: float, told: Callable[[int], None
     os.nice(10)
     store = SqliteStore(folder, chunk_bytes=CHUNK_BYTES)
     try:
-        longest = min(LONGEST_SLEEP, idle_seconds / 8)
+        longest = min(LONGEST_SLEEP, idle_seconds / 4)
         total, pause, last_news, last_check = 0, min(SHORTEST_SLEEP, longest), time.monotonic(), time.monotonic()
         while time.monotonic() - last_news < idle_seconds and not store.is_replaced():
             num_events = store.ingest()
