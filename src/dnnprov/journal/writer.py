@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from dnnprov.model.events import Event
 
 
-HIGHEST_NUMBER = 512
-"""Of a descriptor that is moved out of the way; a table of open files that long takes 4 KiB."""
+OUT_OF_THE_WAY = 512
+"""From here on numbers of descriptors are free in nearly every program; a table of open files so long takes 4 KiB."""
 
 
 class SegmentWriter:
@@ -175,7 +175,7 @@ def _out_of_the_way(descriptor: int) -> int:
     """
     try:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        lowest = HIGHEST_NUMBER if soft == resource.RLIM_INFINITY else min(soft // 2, HIGHEST_NUMBER)
+        lowest = OUT_OF_THE_WAY if soft == resource.RLIM_INFINITY else min(soft // 2, OUT_OF_THE_WAY)
         moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
     except (OSError, ValueError):  # none is free there
         return descriptor
