@@ -17,7 +17,7 @@ from dnnprov.errors import JournalError
 from dnnprov.journal.folder import ARCHIVE_SUFFIX
 from dnnprov.journal.format import decode
 from dnnprov.journal.reader import read_header
-from dnnprov.model.events import HyperparameterAdapted, MetricsRecorded, ParametersSet, RunStarted
+from dnnprov.model.events import DataflowDeclared, HyperparameterAdapted, MetricsRecorded, ParametersSet, RunStarted
 from dnnprov.model.values import NON_FINITE
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnnprov.journal.folder import StoreFolder
-    from dnnprov.model.events import AnyEvent
+    from dnnprov.model.events import AnyEvent, TransformationDeclared
 
 _TELLING = re.compile(rb'\{"event":"(?:RunStarted|ParametersSet|HyperparameterAdapted)"')
+_DECLARING = re.compile(rb'\{"event":"DataflowDeclared"')
 _METRICS = b'{"event":"MetricsRecorded"'
 
 
@@ -75,7 +76,21 @@ def find_earlier(folder: StoreFolder, uid: str) -> EarlierRun | None:
     return earlier
 
 
-def _telling_events(path: Path) -> Iterator[AnyEvent]:
+def declared_in(folder: StoreFolder, uid: str) -> list[TransformationDeclared]:
+    """The transformations that the journals of a run declare, in order.
+
+    Raises:
+        OSError: the journals cannot be read.
+    """
+    found: list[TransformationDeclared] = []
+    for path in sorted(folder.run_segments(uid)):
+        for event in _telling_events(path, _DECLARING):
+            if isinstance(event, DataflowDeclared):
+                found += event.transformations
+    return found
+
+
+def _telling_events(path: Path, telling: re.Pattern[bytes] = _TELLING) -> Iterator[AnyEvent]:
     is_archived = path.name.endswith(ARCHIVE_SUFFIX)
     with (
         contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile),  # a damaged archive; ingest says so
@@ -83,7 +98,7 @@ def _telling_events(path: Path) -> Iterator[AnyEvent]:
     ):
         last_metrics = None
         for line in stream:
-            if _TELLING.match(line):
+            if telling.match(line):
                 with contextlib.suppress(JournalError):  # torn or damaged; likewise
                     yield decode(line)
             elif line.startswith(_METRICS) and line.endswith(b"\n"):

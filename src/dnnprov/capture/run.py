@@ -24,6 +24,7 @@ from dnnprov.model.events import (
     MetricsRecorded,
     ParametersSet,
     RunEnded,
+    RunStarted,
 )
 from dnnprov.model.training import TRAINING_TAGS
 from dnnprov.model.values import (
@@ -90,6 +91,7 @@ class Run:
         self._is_finishing = False
         self._ending: tuple[RunStatus, str | None] | None = None
         self._before_finish: list[Callable[[], None]] = []
+        self._asked_whether_executing: list[Callable[[], bool]] = []
         self._own_end: tuple[RunStatus, str | None] | None = None
         self._tokens: list[Token[Run | None]] = []
         self._warned_closed = False
@@ -181,6 +183,12 @@ class Run:
                 )
         self.set_params(**self.hyperparameters.new(parameters))
 
+    def rename(self, name: str, tags: Mapping[str, str]) -> None:
+        """Give a run that was begun before its name was known that name, and tags."""
+        if not self.is_closed("a name"):
+            self.name = name
+            self.recorder.append(RunStarted(dataflow=self.dataflow, name=name, tags=dict(tags)), keep=True)
+
     def feed_trainings(self, tasks: Iterable[RunTask]) -> None:
         """Name tasks whose results each Training that begins from now on uses too; a later call replaces them."""
         self._feeding = tuple(tasks)
@@ -213,9 +221,16 @@ class Run:
         self.record_file(path, role, "generated", None)
 
     def record_file(
-        self, path: str | os.PathLike[str], role: str | None, relation: Relation, task: RunTask | None
+        self, path: str | os.PathLike[str], role: str | None, relation: Relation, task: Handle | None
     ) -> None:
-        """Record a file with its size and time now and its SHA-256 later; a missing one is a problem."""
+        """Record a file with its size and time now and its SHA-256 later; a missing one is a problem.
+
+        Args:
+            path: of it, or of a folder.
+            role: what it is to the run.
+            relation: whether it was used or generated.
+            task: handle of the one that did so.
+        """
         with self.recorder.guarded("record_file"):
             if self.is_closed(f"file {path!s}"):
                 return
@@ -232,7 +247,7 @@ class Run:
                     role=text_or_none(role),
                     size=state.size,
                     modified=state.modified // 1000,
-                    task=self.recorder.reference(task.handle) if task else None,
+                    task=self.recorder.reference(task),
                 )
             )
             self._unhashed[id(handle)] = handle
@@ -312,7 +327,11 @@ class Run:
     @property
     def is_executing(self) -> bool:
         """Whether any task is under way."""
-        return bool(self._tasks)
+        return bool(self._tasks) or any(ask() for ask in self._asked_whether_executing)
+
+    def also_executing(self, ask: Callable[[], bool]) -> None:
+        """Say how to know whether tasks are under way that were not begun by `task`."""
+        self._asked_whether_executing.append(ask)
 
     def before_finish(self, job: Callable[[], None]) -> None:
         """Do something when the run is about to be finished, while it still records."""

@@ -106,11 +106,11 @@ class RunTask:
 
     def uses_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
         """Record a file or folder that the task read; its SHA-256 follows in the background."""
-        self.run.record_file(path, role, "used", self)
+        self.run.record_file(path, role, "used", self.handle)
 
     def generates_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
         """Record a file or folder that the task wrote; its SHA-256 follows in the background."""
-        self.run.record_file(path, role, "generated", self)
+        self.run.record_file(path, role, "generated", self.handle)
 
     def end(
         self, status: RunStatus = "finished", reason: str | None = None, details: Mapping[str, str] | None = None

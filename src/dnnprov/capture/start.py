@@ -83,23 +83,52 @@ def start_run(
     if is_switched_on(DISABLED_VARIABLE, default=False):
         return Run(DisabledRecorder(folder, resume or secrets.token_hex(8)), dataflow, name or dataflow)
     _finish_earlier_cells(dataflow)
-    run = (_resume(folder, dataflow, resume) if resume else None) or _start(folder, dataflow, name, labels, parent)
+    resumed = _resume(folder, dataflow, resume) if resume else None
+    run = _begun(resumed) if resumed else begin_run(folder, dataflow, name, labels, parent)
     run.set_params(**{plain_text(key): value for key, value in (params or {}).items()})
+    return run
+
+
+def begin_run(
+    folder: StoreFolder,
+    dataflow: str,
+    name: str | None,
+    labels: Mapping[str, str],
+    parent: Run | str | None = None,
+    uid: str | None = None,
+) -> Run:
+    """Start a run whose arguments are known to be good.
+
+    Args:
+        folder: of the store.
+        dataflow: its tag.
+        name: for people; `None` for `<dataflow>-<n>`.
+        labels: label -> text.
+        parent: that it is a part of.
+        uid: of the run, which no other has; made where it is `None`.
+    """
+    uid = uid or secrets.token_hex(8)
+    if is_switched_on(DISABLED_VARIABLE, default=False):
+        return Run(DisabledRecorder(folder, uid), dataflow, name or dataflow)
+    return _begun(_start(Recorder(folder, uid), dataflow, name, labels, parent))
+
+
+def _begun(run: Run) -> Run:
+    """The run, once its environment is being recorded and it will be ended with the process."""
     run.recorder.submit(lambda: _record_environment(run.recorder))
     open_runs.add(run)
     return run
 
 
 def _start(
-    folder: StoreFolder, dataflow: str, name: str | None, labels: dict[str, str], parent: Run | str | None
+    recorder: Recorder, dataflow: str, name: str | None, labels: Mapping[str, str], parent: Run | str | None
 ) -> Run:
-    recorder = Recorder(folder, secrets.token_hex(8))
     run = Run(recorder, dataflow, _run_name(recorder, dataflow, name))
     recorder.append(
         RunStarted(
             dataflow=dataflow,
             name=run.name,
-            tags=labels,
+            tags=dict(labels),
             parent=parent.uid if isinstance(parent, Run) else parent,
             program=sys.argv[0] if sys.argv and sys.argv[0] not in {"", "-c"} else None,
         ),

@@ -30,6 +30,7 @@ COMMANDS = {
     "lineage": ("dnnprov.cli.lineage", "lineage"),
     "query": ("dnnprov.cli.query", "query"),
     "rebuild": ("dnnprov.cli.rebuild", "rebuild"),
+    "run": ("dnnprov.cli.run", "run"),
     "runs": ("dnnprov.cli.runs", "runs"),
     "serve": ("dnnprov.cli.serve", "serve"),
     "show": ("dnnprov.cli.runs", "show"),

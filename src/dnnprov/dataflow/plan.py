@@ -13,7 +13,7 @@ from dnnprov.dataflow.set import Set, SetType
 from dnnprov.dataflow.transformation import Transformation
 from dnnprov.journal.plan_file import read_plan
 from dnnprov.model.positional import ordered
-from dnnprov.model.training import AUTOMATIC, SETS, TESTING_TAGS, TRAINING_TAGS, TRANSFORMATIONS
+from dnnprov.model.training import AUTOMATIC, TESTING_TAGS, TRAINING_TAGS, TRANSFORMATIONS, predefined_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -153,13 +153,15 @@ _predefined = functools.cache(predefined_transformation)
 
 def predefined_attributes(data_set: str) -> list[Attribute] | None:
     """The attributes of a predefined set that have a place in the paper's order."""
-    return _positional(data_set.lower()) if data_set.lower() in SETS else None
+    return _positional(data_set.lower()) if predefined_set(data_set) else None
 
 
 @functools.cache
 def _positional(data_set: str) -> list[Attribute]:
-    known = SETS[data_set]
-    return [Attribute(name, _type_of_column(known.attributes[name])) for name in known.positional]
+    known = predefined_set(data_set)
+    return (
+        [] if known is None else [Attribute(name, _type_of_column(known.attributes[name])) for name in known.positional]
+    )
 
 
 def _predefined_tag(tag: str) -> str | None:

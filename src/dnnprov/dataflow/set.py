@@ -59,7 +59,7 @@ class Set(Tagged):
         dependency: Any = "",
     ) -> None:
         self.tag = tag_text("tag", tag)
-        self._type = _set_type(type)
+        self._type = set_type(type)
         self._attributes: dict[str, Attribute] = {}
         self.dependency = dependency
         if expect("attributes", attributes, Iterable, "a list of Attribute"):
@@ -75,11 +75,11 @@ class Set(Tagged):
 
     @type.setter  # noqa: A003 - the paper's word
     def type(self, value: SetType | str) -> None:
-        self._type = _set_type(value)
+        self._type = set_type(value)
 
     def set_type(self, type: SetType | str) -> None:  # noqa: A002 - the paper's word
         """Make it an INPUT or OUTPUT; transformations that it was added to before keep what it was."""
-        self._type = _set_type(type)
+        self._type = set_type(type)
 
     @property
     def dependency(self) -> str:
@@ -105,7 +105,8 @@ class Set(Tagged):
         return f"<Set {self.tag!r}, {self.type.name}, {len(self._attributes)} attributes>"
 
 
-def _set_type(value: object) -> SetType:
+def set_type(value: object) -> SetType:
+    """The type that a value means: itself, or its name in any case; what is none is refused."""
     if isinstance(value, SetType):
         return value
     if isinstance(value, str) and value.upper() in SetType.__members__:

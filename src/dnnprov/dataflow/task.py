@@ -245,7 +245,7 @@ class Task(Tagged):
         task.record(data_set, relation, [row.values for row in rows])
         for row in rows:
             for file in row.files:
-                task.run.record_file(file.place, file.role, relation, task)
+                task.run.record_file(file.place, file.role, relation, task.handle)
 
     def _relation(self, data_set: str) -> Relation:
         kind = self._recording.plan.set_type(self.tag, data_set)

@@ -7,6 +7,7 @@
   journal/<run>/<process>.<n>.lost        n events could not be written, not even this number
   journal/archive/<run>/<process>.jsonl.gz   closed and ingested ones
   dataflows/<tag>/<n>       numbers given to runs: <tag>-<n>
+  dataflows/<tag>/exec-<hash>   uid of the run of an execution that a program for DfAnalyzer named
   dataflows/<tag>.json      the plan of a dataflow, as the database has it
   control/                  requests to running trainings
   server.lock               held by the server of this store
@@ -19,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +39,8 @@ DEFAULT_FOLDER = ".dnnprov"
 SEGMENT_SUFFIX = ".jsonl"
 ARCHIVE_SUFFIX = ".jsonl.gz"
 UNWRITTEN_SUFFIX = ".lost"
+BEGIN_SECONDS = 2.0
+"""How long another process may take from the name of a run to its first event."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,48 @@ class StoreFolder:
         if numbered:
             self._numbers(dataflow).mkdir(parents=True, exist_ok=True)
             _create_once(self._numbers(dataflow) / numbered[1])
+
+    def claim_execution(self, dataflow: str, execution: str, uid: str) -> str:
+        """The uid of the run that an execution has which the user named: this one, unless another process was first.
+
+        Raises:
+            OSError: the place is not writable.
+        """
+        hashed = hashlib.sha256(execution.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+        place = self._numbers(dataflow) / f"exec-{hashed}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        own = place.with_name(f"{place.name}.{uid}")
+        own.write_text(uid, encoding="ascii")
+        try:
+            os.link(own, place)
+        except OSError:
+            first = place.read_text(encoding="ascii") if place.exists() else ""
+            if re.fullmatch(r"[0-9a-f]+", first) and self._has_begun(first, place):
+                return first
+            own.replace(place)  # the run was removed, or there are no links here
+        finally:
+            own.unlink(missing_ok=True)
+        return uid
+
+    def find_latest_execution(self, dataflow: str) -> str | None:
+        """The uid of the run whose execution was claimed last; `None` where no program named one.
+
+        Raises:
+            OSError: that cannot be read.
+        """
+        claims = [
+            (one.stat().st_mtime_ns, one) for one in self._numbers(dataflow).glob("exec-*") if "." not in one.name
+        ]
+        return max(claims)[1].read_text(encoding="ascii") if claims else None
+
+    def _has_begun(self, run: str, claim: Path) -> bool:
+        """Whether there is a run that a process claimed; it may be about to begin."""
+        until = time.monotonic() + BEGIN_SECONDS
+        while not self.run_segments(run):
+            if time.monotonic() > until or abs(time.time() - claim.stat().st_mtime) > BEGIN_SECONDS:
+                return False
+            time.sleep(0.01)
+        return True
 
     def plan(self, dataflow: str) -> Path:
         """Where the plan of a dataflow is left for the recording side."""

@@ -46,6 +46,10 @@ class Event(
     at: int = 0
 
 
+REFERRING_FIELDS = frozenset({"task", "after", "file", "post"})
+"""Fields of events that refer to earlier ones."""
+
+
 class SegmentOpened(Event):
     """First line of every segment: whose it is, and how to tell whether that process lives.
 
@@ -167,10 +171,17 @@ class TransformationDeclared(msgspec.Struct, omit_defaults=True):
 
 
 class DataflowDeclared(Event):
-    """Prospective provenance: transformations and data sets, before anything is executed."""
+    """Prospective provenance: transformations and data sets, before anything is executed.
+
+    Attributes:
+        dataflow: its tag.
+        transformations: of it.
+        people: who is responsible for it, by mail address or name.
+    """
 
     dataflow: str
     transformations: list[TransformationDeclared]
+    people: list[str] = []
 
 
 class ParametersSet(Event):

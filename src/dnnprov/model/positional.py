@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from dnnprov.model.training import SETS
+from dnnprov.model.training import predefined_set
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ NamedAttribute = TypeVar("NamedAttribute", bound=_Named)
 
 def canonical_name(data_set: str, attribute: str) -> str:
     """The name that an attribute of a predefined set goes by, of another set its own."""
-    known = SETS.get(data_set.lower())
+    known = predefined_set(data_set)
     return (known.column(attribute) if known else None) or attribute
 
 
 def is_numeric(data_set: str, attribute: str) -> bool:
     """Whether a predefined set has numbers under this name."""
-    known = SETS.get(data_set.lower())
+    known = predefined_set(data_set)
     column = known.column(attribute) if known else None
     return known is not None and column is not None and known.attributes[column] != "text"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dnnprov.model.positional import canonical_name
-from dnnprov.model.training import LEARNING_RATE
+from dnnprov.model.training import LEARNING_RATE, predefined_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,8 @@ def relate(data_set: str, row: dict[str, Any], stated: Stated, hyperparameters: 
         stated: by the task of the row.
         hyperparameters: of the run.
     """
-    lowered = data_set.lower()
+    predefined = predefined_set(data_set)
+    lowered = predefined.tag.lower() if predefined else ""
     if lowered not in _RELATED:
         return
     names = {canonical_name(data_set, name): name for name in row}

@@ -6,7 +6,7 @@ attribute; what stands here gives well-known names their column and type before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 ColumnType: TypeAlias = Literal["integer", "number", "text", "boolean", "unknown"]
@@ -137,6 +137,31 @@ SETS: dict[str, PredefinedSet] = {
     )
 }
 """By lower-case tag: older systems write tags in lower case."""
+
+_OTHER_NAMES: dict[str, PredefinedSet] = {
+    "itrain": replace(
+        SETS["itrainingmodel"],
+        positional=("optimizer_name", LEARNING_RATE, "num_epochs", "batch_size", "num_layers"),
+    ),
+    "itrainmodel": SETS["itrainingmodel"],
+    "otrain": SETS["otrainingmodel"],
+    "otrainmodel": SETS["otrainingmodel"],
+    "otest": SETS["otestingmodel"],
+    "otestmodel": SETS["otestingmodel"],
+}
+"""What DLProv calls predefined sets, in lower case, with the order of values by position that it has."""
+
+
+def predefined_set(tag: str) -> PredefinedSet | None:
+    """The predefined set that a tag means, in any letter case and by any of its names; `None` for a set of one's own.
+
+    Example:
+        >>> [predefined_set(tag).tag for tag in ("otrainingmodel", "oTrain")], predefined_set("oCells")
+        (['oTrainingModel', 'oTrainingModel'], None)
+    """
+    lowered = tag.lower()
+    return SETS.get(lowered) or _OTHER_NAMES.get(lowered)
+
 
 TRANSFORMATIONS: dict[str, PredefinedTransformation] = {
     predefined.tag.lower(): predefined

@@ -118,9 +118,9 @@ class ClientRuns:
             OSError: a journal cannot be written.
         """
         plan = self._plan_declared(post.tag)
-        before = plan.transformations if plan.is_declared else None
-        plan.post(post.transformations, post.extractors)
-        is_new = before != plan.transformations or not self._runs_of(plan)
+        before = (plan.transformations, list(plan.people)) if plan.is_declared else None
+        plan.post(post.transformations, post.extractors, post.people)
+        is_new = before != (plan.transformations, list(plan.people)) or not self._runs_of(plan)
         unnamed = self._known.get((plan.tag, ""))
         if unnamed is not None:
             ended = unnamed.run is None or (unnamed.run.posts.is_idle and not unnamed.run.posts.is_empty)

@@ -6,11 +6,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.journal.opening import process_name, signed
-from dnnprov.journal.reader import machine_boot, read_chunks
+from dnnprov.journal.reader import machine_boot
+from dnnprov.journal.run_events import read_run
 from dnnprov.journal.writer import SegmentWriter
 from dnnprov.model.dfanalyzer.run_posts import RunPosts
 from dnnprov.model.events import (
     FORMAT_VERSION,
+    REFERRING_FIELDS,
+    FileHashed,
+    FileRecorded,
     ProcessHeard,
     RunEnded,
     RunResumed,
@@ -22,7 +26,7 @@ from dnnprov.model.events import (
 if TYPE_CHECKING:
     from dnnprov.journal.folder import StoreFolder
     from dnnprov.model.dfanalyzer.plan import Plan
-    from dnnprov.model.events import AnyEvent, Event, Reference, RunStatus
+    from dnnprov.model.events import Event, Reference, Relation, RunStatus
 
 HEARTBEAT_SECONDS = 10.0
 """As of every recorder; nine of them without a sign mean that the process is gone."""
@@ -34,8 +38,7 @@ EXECUTION_TAG = "exec"
 """Tag with the name that the client gave the execution."""
 
 
-_REFERRING = frozenset({"task", "after", "file", "post"})
-"""Fields of events that refer to earlier ones."""
+UNREAD_FILE = "a client of the server named it; the server does not read files"
 
 
 class OpenRun:
@@ -58,7 +61,7 @@ class OpenRun:
         self.uid = uid
         self.name = ""
         self.execution = ""
-        self.posts = RunPosts(plan, self._append)
+        self.posts = RunPosts(plan, self)
         self._folder = folder
         self.plan = plan
         self._process = process_name()
@@ -72,7 +75,7 @@ class OpenRun:
             OSError: the journal cannot be written.
         """
         tags = {CLIENT_TAG: "dfanalyzer"} | ({EXECUTION_TAG: execution} if execution else {})
-        self._append(RunStarted(dataflow=self.plan.tag, name=name, tags=tags))
+        self.append(RunStarted(dataflow=self.plan.tag, name=name, tags=tags))
         self.name, self.execution = name, execution
 
     def load(self, name: str, execution: str) -> bool:
@@ -83,29 +86,17 @@ class OpenRun:
         Raises:
             OSError: the journals cannot be read.
         """
-        try:
-            segments = self._read_segments()
-        except FileNotFoundError:  # archived in this moment
-            segments = self._read_segments()
-        for opened, events in sorted(segments.values(), key=lambda one: (one[0].at, one[0].process)):
+        segments = read_run(self._folder, self.uid)
+        for opened, events in segments:
             for event in events:
                 self.posts.replay(event, opened.process)
         self.name, self.execution, self._is_resumed = name, execution, bool(segments)
         return bool(segments)
 
-    def _read_segments(self) -> dict[str, tuple[SegmentOpened, list[AnyEvent]]]:
-        """The events of each segment by its name; one that is being archived may be there twice."""
-        found = {}
-        for path in self._folder.run_segments(self.uid):
-            events = [line.event for chunk in read_chunks(path) for line in chunk.lines if line.event is not None]
-            if events and isinstance(events[0], SegmentOpened):
-                found[events[0].process] = (events[0], events)
-        return found
-
     def end(self, status: RunStatus, reason: str | None = None) -> None:
         """The run is over, as far as is known; it may be gone on with."""
         if self._writer is not None:  # else nothing came since it was loaded
-            self._append(RunEnded(status=status, reason=reason))
+            self.append(RunEnded(status=status, reason=reason))
             self.sync()
             self._writer.close_with(SegmentClosed())
 
@@ -133,16 +124,26 @@ class OpenRun:
     def give_sign(self) -> None:
         """Say that this process lives, where nothing else was written of late."""
         if self._writer is not None and time.time() - self._writer.last_write_at / 1e6 > HEARTBEAT_SECONDS:
-            self._append(ProcessHeard())
+            self.append(ProcessHeard())
+
+    def add_file(self, path: str, relation: Relation, task: Reference) -> None:
+        """Record a file as it was named; it may be of another machine, and is not read."""
+        file = self.append(FileRecorded(path=path, relation=relation, task=task))
+        self.append(FileHashed(file=file, reason=UNREAD_FILE))
 
     def is_lost(self) -> bool:
         """Whether the journal was deleted."""
         return self._writer is not None and self._writer.is_deleted()
 
-    def _append(self, event: Event) -> Reference:
+    def append(self, event: Event) -> Reference:
+        """Write an event; what later ones refer to it by.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         if self._writer is None:
             self._writer = self._open()
-        for name in _REFERRING.intersection(event.__struct_fields__):
+        for name in REFERRING_FIELDS.intersection(event.__struct_fields__):
             setattr(event, name, self._shortened(getattr(event, name)))
         return f"{self._process}:{self._writer.append(event)}"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dnnprov.model.names import table_name, unique_name
-from dnnprov.model.training import SETS
+from dnnprov.model.training import SETS, predefined_set
 from dnnprov.store.name_file import NameFile
 from dnnprov.store.plan_files import PlanFiles
 from dnnprov.store.plan_growth import set_tag
@@ -145,12 +145,14 @@ class Catalog:
         self._dataflows: dict[str, tuple[int, str]] = {}
         self._data_sets: dict[str, DataSet] = {}
         self._is_overview_old = False
+        self._other_names: dict[str, str] = {}  # of tables, that came up: a view -> its table
 
     def forget(self) -> None:
         """Another process wrote, or a transaction was rolled back: read everything anew when it is needed."""
         self._dataflows.clear()
         self._data_sets.clear()
         self._is_overview_old = False
+        self._other_names.clear()
         self.names.forget()
         self.plan.forget()
         self.record.forget()
@@ -196,6 +198,8 @@ class Catalog:
             known_tag = set_tag(tag)
             found = self._data_sets.get(known_tag) or self._load(known_tag) or self._create(known_tag)
             self._data_sets[tag] = self._data_sets[known_tag] = found
+            if tag.lower() not in SETS and predefined_set(tag) is not None:
+                self._other_names[table_name(tag, _OWN_NAMES, ())] = found.table
         return found
 
     def attribute(self, data_set: DataSet, name: str, kind: ColumnType, taken: set[str]) -> Attribute:
@@ -243,9 +247,16 @@ class Catalog:
             data_set.unmade = None
 
     def make_tables(self) -> None:
-        """Make all tables, and the view of the hyperparameters there are now; the end of every transaction."""
+        """Make all tables, the views of those that are called otherwise, too, and of the hyperparameters there are now.
+
+        The end of every transaction.
+        """
         for data_set in self._data_sets.values():
             self.make_table(data_set)
+        for view, table in self._other_names.items():
+            if view not in self._taken_tables():
+                self._connection.execute(f"CREATE VIEW {quoted(view)} AS SELECT * FROM {quoted(table)}")
+        self._other_names.clear()
         if self._is_overview_old:
             self.refresh_overview()
 

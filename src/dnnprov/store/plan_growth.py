@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dnnprov.model.training import SETS
+from dnnprov.model.training import predefined_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -186,13 +186,13 @@ def facts_of(transformations: Iterable[TransformationDeclared]) -> Iterator[Fact
 
 def set_tag(tag: str) -> str:
     """The tag of a data set; those of predefined sets are known in any letter case."""
-    predefined = SETS.get(tag.lower())
+    predefined = predefined_set(tag)
     return predefined.tag if predefined else tag
 
 
 def _attributes(item: DataSetDeclared) -> dict[str, str]:
     """Name -> declared type; names of predefined attributes as they are predefined, unless two mean the same."""
-    predefined = SETS.get(item.tag.lower())
+    predefined = predefined_set(item.tag)
     names = {one.name for one in item.attributes}
     attributes: dict[str, str] = {}
     for one in item.attributes:

@@ -112,6 +112,8 @@ class RunRows:
 
     def declare(self, event: events.DataflowDeclared, source: Source) -> None:
         """A plan was posted: transformations, data sets and programs; with anything new it is a new version."""
+        for person in event.people:
+            self._agent(source.run_id, "person", person)
         at, catalog = time_text(event.at), self._catalog
         dataflow_id, place = catalog.dataflow(event.dataflow, at), source.place(event.seq)
         catalog.record.post(dataflow_id, event.transformations, place, at)

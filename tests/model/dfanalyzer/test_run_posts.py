@@ -49,6 +49,9 @@ class Journal:
         self.lines.append(encode(event))
         return f"{self.process}:{event.seq}"
 
+    def add_file(self, path, relation, task):
+        self.append(FileRecorded(path=path, relation=relation, task=task))
+
     def events(self, kind=object):
         return [event for event in map(decode, self.lines) if isinstance(event, kind)]
 
@@ -72,7 +75,7 @@ def journal():
 
 @pytest.fixture
 def posts(journal):
-    return RunPosts(Plan("alexnet", [TRAINING]), journal.append)
+    return RunPosts(Plan("alexnet", [TRAINING]), journal)
 
 
 def task(number=1, data_set=None, elements=(), status="RUNNING", **more):
@@ -141,7 +144,7 @@ def test_a_flat_list_of_texts_is_one_element_where_the_set_has_as_many_attribute
 
 def test_a_semicolon_in_the_one_value_of_a_set_is_part_of_it(journal):
     plan = Plan("d", [TransformationDeclared("T", [DataSetDeclared("s", "used", [AttributeDeclared("note")])])])
-    RunPosts(plan, journal.append).take(task(1, "s", ["a;b"], transformation="T"))
+    RunPosts(plan, journal).take(task(1, "s", ["a;b"], transformation="T"))
     assert journal.rows("s") == [{"note": "a;b"}]
 
 
@@ -185,7 +188,7 @@ def test_dependencies_are_tasks_of_the_run_by_transformation_and_id(posts, journ
 
 
 def test_an_adaptation_is_from_the_rate_known_and_by_the_technique_stated(journal):
-    posts = RunPosts(Plan("alexnet"), journal.append)
+    posts = RunPosts(Plan("alexnet"), journal)
     posts.take(task(1, "iTrainingModel", [["Adam", 0.002, 100, 8]]))
     stated = SetPost("iAdaptation", [{"epochs_drop": 10, "technique": "LearningRateScheduler"}])
     adapted = SetPost("oAdaptation", [[0.001, "10:00", 10, 1]])
@@ -213,7 +216,7 @@ def test_a_plan_is_declared_in_a_run_where_it_is_new(posts, journal):
 
 
 def test_what_waited_for_its_dataflow_is_recorded_in_order_by_its_plan(journal):
-    posts = RunPosts(Plan("alexnet"), journal.append)
+    posts = RunPosts(Plan("alexnet"), journal)
     posts.keep(task(1, "Results", [["0.5"]]))
     posts.keep(task(1, "Results", [["0.5"], [math.nan]], status="FINISHED"))
     assert {type(event) for event in journal.events()} == {PostKept}
@@ -255,7 +258,7 @@ def test_of_equal_rows_as_many_are_stored_as_one_post_had_at_most_whoever_takes_
     """The rule in other words, by counting what was sent; the second process knows nothing but the journal."""
     first, second = Journal("one"), Journal("two")
     for part, journal in ((sent[:taken_over_after], first), (sent[taken_over_after:], second)):
-        posts = RunPosts(Plan("alexnet", [TRAINING]), journal.append)
+        posts = RunPosts(Plan("alexnet", [TRAINING]), journal)
         if journal is second:
             for event in first.events():
                 posts.replay(event, "one")
@@ -276,7 +279,7 @@ def test_of_equal_rows_as_many_are_stored_as_one_post_had_at_most_whoever_takes_
 @given(SENT, st.booleans())
 def test_a_process_that_takes_over_knows_all_that_was_sent(sent, ends):
     journal = Journal("one")
-    posts = RunPosts(Plan("alexnet", [TRAINING]), journal.append)
+    posts = RunPosts(Plan("alexnet", [TRAINING]), journal)
     status = "FINISHED" if ends else "RUNNING"
     told = [
         task(number, "Results", [[value] for value in rows], details={"output": str(rows)}, dependencies=BEFORE)
@@ -288,7 +291,7 @@ def test_a_process_that_takes_over_knows_all_that_was_sent(sent, ends):
     for one in last:
         posts.take(one)
     later = Journal("two")
-    again = RunPosts(Plan("alexnet", [TRAINING]), later.append)
+    again = RunPosts(Plan("alexnet", [TRAINING]), later)
     for event in journal.events():
         again.replay(event, "one")
     assert again.is_idle == posts.is_idle

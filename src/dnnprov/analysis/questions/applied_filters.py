@@ -2,7 +2,8 @@
 
 A training is a task with one of the tags of trainings, or one that generated rows of oTrainingModel; those of the
 lowest rank count. Its ancestors are reached over `task_dependency`. What they generated with an attribute filter_name,
-whatever the data set, was applied; NULL, an empty text and "none" say that nothing was.
+whatever the data set, was applied; DLProv's ApplyFilter names it in its input, iFilter. NULL, an empty text and "none"
+say that nothing was.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dnnprov.store.schema import quoted
 
 if TYPE_CHECKING:
     from dnnprov.analysis.questions.recorded_schema import RecordedSchema
+
+_NAMED_AS_INPUT = frozenset({"ifilter"})
 
 MAX_DISTANCE = 1000
 """Tasks between a filter and its training; ends the search where imported dependencies go in a circle."""
@@ -93,8 +96,9 @@ def _generated_names(schema: RecordedSchema) -> str:
     for table, columns in schema.filters.items():
         texts = [f"CAST(v.{column} AS TEXT)" for column in columns]
         name = texts[0] if len(texts) == 1 else f"COALESCE({', '.join(texts)})"
+        relation = "used" if table in _NAMED_AS_INPUT else "generated"
         selects.append(f"""
     SELECT l.run_id, l.distance, {name} AS filter_name, v.process_id, v.sequence, v.row_number
     FROM lineage AS l CROSS JOIN {quoted(table)} AS v
-    WHERE v.run_id = l.recorded_in AND v.task_id = l.task_id AND v.relation = 'generated'""")
+    WHERE v.run_id = l.recorded_in AND v.task_id = l.task_id AND v.relation = '{relation}'""")
     return "\n    UNION ALL".join(selects)

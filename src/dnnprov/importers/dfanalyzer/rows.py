@@ -6,7 +6,6 @@ in the folder of the import; names and values of the dump are values in it, so n
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -15,7 +14,8 @@ import msgspec
 
 from dnnprov.importers.dfanalyzer.plan import time_in
 from dnnprov.importers.told_training import number_in
-from dnnprov.model.training import SETS
+from dnnprov.model.dfanalyzer.numbers import NOT_A_NUMBER, seconds_in
+from dnnprov.model.training import predefined_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from dnnprov.importers.dfanalyzer.dump import Table
     from dnnprov.importers.dfanalyzer.plan import Plan, Task
-
-NOT_A_NUMBER = -9999999
-"""What the scripts of Keras-Prov and DLProv wrote for NaN."""
 
 _CREATE = """
 CREATE TABLE element (
@@ -49,7 +46,6 @@ EXACT_INTEGER = 2**53
 Kind: TypeAlias = Literal["text", "number", "float"]
 
 _TASK = "_task_id"
-_CLOCK = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -215,11 +211,8 @@ def value_of(text: str | None, kind: Kind) -> Any:
         return text
     number = number_in(text)
     if isinstance(number, str):
-        clock = _CLOCK.fullmatch(text.strip()) if kind == "number" else None
-        if clock is None:
-            return number
-        days, hours, minutes, seconds = (float(part or 0) for part in clock.groups())
-        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+        seconds = seconds_in(text) if kind == "number" else None
+        return number if seconds is None else seconds
     if number == NOT_A_NUMBER:
         return float("nan")
     return float(number) if number is not None and kind == "float" and abs(number) > EXACT_INTEGER else number
@@ -233,7 +226,7 @@ def _kind(table: Table, column: str, should_be_number: bool) -> Kind:
 
 def _known_numbers(tag: str) -> dict[str, bool]:
     """Names of the predefined attributes of a set, in lower case -> whether they are numbers."""
-    predefined = SETS.get(tag.lower())
+    predefined = predefined_set(tag)
     if predefined is None:
         return {}
     kinds = {name: kind in {"number", "integer"} for name, kind in predefined.attributes.items()}

@@ -28,8 +28,11 @@ MAX_DEPTH = 16
 
 ATTRIBUTE_TYPES = ("TEXT", "NUMERIC", "FILE", "RDFILE")
 _RELATIONS: dict[str, Relation] = {"INPUT": "used", "OUTPUT": "generated"}
+_SUB_IDS = ("sub_id", "subid", "sub")
+"""The last is what `dfa_lib_python` makes of the first."""
+
 _FIRST = {"1": True, "true": True, "0": False, "false": False, "": False}
-_DETAILS = ("workspace", "resource", "output", "error")
+_DETAILS = ("workspace", "resource", "output", "error", "hardware")
 
 
 def read_json(content: bytes) -> dict[str, Any]:
@@ -69,7 +72,13 @@ def read_dataflow(body: dict[str, Any]) -> DataflowPost:
         return TransformationDeclared(tag=_tag(one, "tag", field), sets=sets, programs=programs)
 
     transformations = [transformation(each, at) for each, at in _items(body, "transformations", "")]
-    return DataflowPost(tag=_tag(body, "tag", ""), transformations=transformations, extractors=extractors)
+    email = _text(body.get("email"), "email")
+    return DataflowPost(
+        tag=_tag(body, "tag", ""),
+        transformations=transformations,
+        extractors=extractors,
+        people=[email] if email else [],
+    )
 
 
 def read_task(body: dict[str, Any]) -> TaskPost:
@@ -83,7 +92,7 @@ def read_task(body: dict[str, Any]) -> TaskPost:
     performances = [_performance(each, at) for each, at in _items(body, "performances", "")]
     if performances:
         details["performances"] = json.dumps(performances)
-    sub_field = "sub_id" if "sub_id" in body else "subid"
+    sub_field = next((name for name in _SUB_IDS if name in body), _SUB_IDS[0])
     return TaskPost(
         dataflow=_tag(body, "dataflow", ""),
         transformation=_tag(body, tag_field, ""),

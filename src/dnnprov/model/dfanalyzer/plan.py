@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dnnprov.model.events import AttributeDeclared, DataSetDeclared, TransformationDeclared
 from dnnprov.model.positional import ordered
-from dnnprov.model.training import SETS
+from dnnprov.model.training import predefined_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,6 +53,7 @@ class Plan:
         is_declared: whether anybody declared it.
         revision: counts the declarations.
         extractors: that were declared, in words.
+        people: who is responsible for it.
     """
 
     def __init__(self, tag: str, registered: Iterable[TransformationDeclared] = ()) -> None:
@@ -60,16 +61,23 @@ class Plan:
         self.is_declared = False
         self.revision = 0
         self.extractors: dict[str, None] = {}
+        self.people: dict[str, None] = {}
         self._transformations: dict[str, TransformationDeclared] = {}
         self._meanings: dict[tuple[str, str], SetMeaning] = {}
         if registered:
             self.post(registered)
 
-    def post(self, transformations: Iterable[TransformationDeclared], extractors: Iterable[str] = ()) -> None:
+    def post(
+        self,
+        transformations: Iterable[TransformationDeclared],
+        extractors: Iterable[str] = (),
+        people: Iterable[str] = (),
+    ) -> None:
         """Take over a declaration; what was declared before and is not in it stays."""
         self.is_declared = True
         self.revision += 1
         self.extractors.update(dict.fromkeys(extractors))
+        self.people.update(dict.fromkeys(people))
         for one in transformations:
             known = self._transformations.get(one.tag.lower())
             self._transformations[one.tag.lower()] = _merged(known, one) if known else one
@@ -79,6 +87,10 @@ class Plan:
     def transformations(self) -> list[TransformationDeclared]:
         """All of them."""
         return list(self._transformations.values())
+
+    def names(self, tag: str) -> bool:
+        """Whether a transformation of this tag was declared, in any letter case."""
+        return tag.lower() in self._transformations
 
     def transformation_tag(self, tag: str) -> str:
         """A transformation's tag as it was declared."""
@@ -109,7 +121,7 @@ class Plan:
 
 def predefined_attributes(data_set: str) -> list[AttributeDeclared] | None:
     """The attributes of a predefined set that have a place in the paper's order."""
-    known = SETS.get(data_set.lower())
+    known = predefined_set(data_set)
     if known is None:
         return None
     return [

@@ -20,11 +20,13 @@ class DataflowPost(msgspec.Struct, frozen=True, kw_only=True):
         tag: of the dataflow.
         transformations: with their data sets and programs.
         extractors: of raw data, as `data set: extractor`; they are told, and not run.
+        people: who is responsible for it, by mail address.
     """
 
     tag: str
     transformations: list[TransformationDeclared] = []
     extractors: list[str] = []
+    people: list[str] = []
 
 
 class SetPost(msgspec.Struct, frozen=True):

@@ -7,9 +7,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.errors import shorter
+from dnnprov.model.dfanalyzer.numbers import script_number
 from dnnprov.model.positional import canonical_name, is_numeric, named_values, number_of
 from dnnprov.model.related_rows import COMPLETED
-from dnnprov.model.training import SETS
+from dnnprov.model.training import predefined_set
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def row_of(element: list[Any] | dict[str, Any], meaning: SetMeaning) -> ClientRo
     found = named_values(by_position, by_name, data_set, meaning.names, shorter)
     row = ClientRow({}, faults=found.faults, plan_faults=found.plan_faults)
     for name, value in found.values.items():
-        kind = types.get(name) or ("numeric" if is_numeric(data_set, name) else None)
+        kind = "numeric" if is_numeric(data_set, name) else types.get(name)  # clients declare ELAPSED_TIME a text
         if kind is None and isinstance(element, list):
             kind = "unknown"
         row.values[name] = typed = _typed(value, kind)
@@ -78,9 +79,9 @@ def row_of(element: list[Any] | dict[str, Any], meaning: SetMeaning) -> ClientRo
 
 def row_key(data_set: str, values: dict[str, Any], surplus: Iterable[Any] = ()) -> int:
     """What two rows of a task have in common that are one row sent twice; the same again after a journal is read."""
-    lowered = data_set.lower()
-    if lowered in SETS:
-        left_out = COMPLETED if lowered == "oadaptation" else ()
+    predefined = predefined_set(data_set)
+    if predefined:
+        left_out = COMPLETED if predefined.tag == "oAdaptation" else ()
         named = {canonical_name(data_set, name): value for name, value in values.items()}
         values = {name: value for name, value in named.items() if name not in left_out}
     return hash(repr((sorted(values.items(), key=_name), list(surplus))))
@@ -93,7 +94,7 @@ def _typed(value: Any, kind: str | None) -> Any:
     """A value as its attribute's type asks, as far as it can be one."""
     plain = value if type(value) in _PLAIN else plain_value(value)
     if kind in _NUMBERS:
-        return None if plain == "" else number_of(plain)
+        return None if plain == "" else script_number(plain)
     if kind == "unknown":
         return number_of(plain)
     if kind == "boolean":

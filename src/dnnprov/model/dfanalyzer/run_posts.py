@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dnnprov.model import events
 from dnnprov.model.dfanalyzer.posts import TaskPost
@@ -20,14 +20,12 @@ from dnnprov.model.related_rows import Stated, relate
 from dnnprov.model.values import NON_FINITE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from dnnprov.model.dfanalyzer.plan import Plan, SetMeaning
     from dnnprov.model.dfanalyzer.posts import SetPost
     from dnnprov.model.dfanalyzer.rows import ClientRow
     from dnnprov.model.events import AnyEvent, Event, Reference, Relation
-
-UNREAD_FILE = "a client of the server named it; the server does not read files"
 
 
 @dataclass
@@ -66,26 +64,40 @@ class _Hyperparameters:
         self._values.update(values)
 
 
+class RunJournal(Protocol):
+    """Where the events of one run are written."""
+
+    def append(self, event: Event) -> Reference:
+        """Write an event; what later ones refer to it by."""
+
+    def add_file(self, path: str, relation: Relation, task: Reference) -> None:
+        """Record a file that a task used or generated."""
+
+
 class RunPosts:
     """What was told of one run.
 
     Args:
         plan: of its dataflow.
-        append: writes an event and gives back what later ones refer to it by.
+        journal: of the run.
+        is_repeated: whether posts hold rows that were sent before, as those of clients do; else each row is new.
 
     Attributes:
         tasks: transformation in lower case, id and sub-id -> the latest task.
         waiting: posts that came before their dataflow, by the reference of their event.
     """
 
-    def __init__(self, plan: Plan, append: Callable[[Event], Reference]) -> None:
+    def __init__(self, plan: Plan, journal: RunJournal, *, is_repeated: bool = True) -> None:
         self.plan = plan
         self.tasks: dict[tuple[str, str, str], Execution] = {}
         self.waiting: dict[Reference, TaskPost] = {}
-        self._append = append
+        self._journal = journal
+        self._append = journal.append
+        self._is_repeated = is_repeated
         self._by_id: dict[tuple[str, str], Execution] = {}  # transformation in lower case, and id
         self._by_reference: dict[Reference, Execution] = {}
         self._declared: dict[str, events.TransformationDeclared] = {}
+        self._people: set[str] = set()
         self._told: set[str] = set()
         self._hyperparameters = _Hyperparameters()
         self._revision = -1  # of the plan as it was declared here
@@ -120,9 +132,11 @@ class RunPosts:
         if self._revision == self.plan.revision:
             return
         new = [one for one in self.plan.transformations if self._declared.get(one.tag.lower()) != one]
-        if new or not self._declared:
-            self._append(events.DataflowDeclared(dataflow=self.plan.tag, transformations=new))
+        people = [one for one in self.plan.people if one not in self._people]
+        if new or people or not self._declared:
+            self._append(events.DataflowDeclared(dataflow=self.plan.tag, transformations=new, people=people))
             self._declared.update({one.tag.lower(): one for one in new})
+            self._people.update(people)
         for extractor in self.plan.extractors:
             self._tell("not_extracted", f"dataflow {self.plan.tag!r}, data set {extractor}: raw data are not extracted")
         self._revision = self.plan.revision
@@ -199,14 +213,15 @@ class RunPosts:
         known = execution.rows.setdefault(meaning.tag.lower(), Counter())
         sent: Counter[int] = Counter()
         rows = [row_of(element, meaning) for element in separate_elements(elements, meaning)]
-        new: list[ClientRow] = []
-        for row in rows:
+        new = [] if self._is_repeated else rows
+        for row in rows if self._is_repeated else ():
             sent[row.key] += 1
             if sent[row.key] > known[row.key]:
                 new.append(row)
         if new:
             self._record_new(execution, meaning, new)
-            known.update(row.key for row in new)
+            if self._is_repeated:
+                known.update(row.key for row in new)
         for path in (path for row in rows for path in row.files):
             self._add_file(execution, path, meaning.relation)
 
@@ -234,9 +249,8 @@ class RunPosts:
 
     def _add_file(self, execution: Execution, path: str, relation: Relation) -> None:
         if (relation, path) not in execution.files:
-            file = self._append(events.FileRecorded(path=path, relation=relation, task=execution.reference))
+            self._journal.add_file(path, relation, execution.reference)
             execution.files.add((relation, path))
-            self._append(events.FileHashed(file=file, reason=UNREAD_FILE))
 
     def replay(self, event: AnyEvent, process: str) -> None:
         """Take over what a journal says was recorded, in the order of its events.
@@ -252,6 +266,7 @@ class RunPosts:
         execution = self._by_reference.get(known(getattr(event, "task", None)))
         if isinstance(event, events.DataflowDeclared):
             self._declared.update({one.tag.lower(): one for one in event.transformations})
+            self._people.update(event.people)
         elif isinstance(event, events.TaskBegan):
             self._know(event, known(event.seq), [known(one) for one in event.after])
         elif isinstance(event, events.PostKept):

@@ -1,0 +1,38 @@
+"""`dnnprov run`: start a program as it is, in processes that record."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import click
+
+from dnnprov.cli.options import global_options, setting
+from dnnprov.journal.folder import STORE_VARIABLE
+
+LAUNCHER = "dnnprov.integrations.launch"
+"""A module of the recording side, which the command line starts and does not import."""
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("-m", "is_module", is_flag=True, help="PROGRAM is a module, as for `python -m`.")
+@click.option("--original-dfa-lib", is_flag=True, help="Let dfa_lib_python be the one installed, if there is any.")
+@click.argument("program")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@global_options
+def run(*, is_module: bool, original_dfa_lib: bool, program: str, arguments: tuple[str, ...]) -> None:
+    """Run PROGRAM with its ARGUMENTS, unchanged, and record it.
+
+    PROGRAM is a Python script, a module (-m), or a command that starts Python, as torchrun. `dfa_lib_python` means
+    dnnprov.dfanalyzer in it. Options of dnnprov stand before PROGRAM.
+    """
+    options = [*(["--original-dfa-lib"] if original_dfa_lib else []), *(["-m"] if is_module else [])]
+    command = [sys.executable, "-m", LAUNCHER, *options, program, *arguments]
+    environment = dict(os.environ)
+    if store := setting("store"):
+        environment[STORE_VARIABLE] = store
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execve(sys.executable, command, environment)  # noqa: S606 - it takes our place, signals and exit code and all
+    sys.exit(subprocess.call(command, env=environment))  # noqa: S603 - likewise

@@ -1,0 +1,31 @@
+"""What all parts of a dataflow have in common: a tag, and a specification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ProvenanceObject:
+    """A part of a dataflow that has a tag.
+
+    Attributes whose names begin with an underscore are its specification, as programs for DfAnalyzer read them; ours
+    have names of their own.
+
+    Args:
+        tag: kept in lower case.
+    """
+
+    def __init__(self, tag: str) -> None:
+        self._tag = str(tag).lower()
+
+    def get_specification(self, prefix: str = "_") -> dict[str, Any]:
+        """What DfAnalyzer's library would send of it.
+
+        Args:
+            prefix: of the attributes that count. A key is what follows it up to the next one, so `_sub_id` is `sub`.
+        """
+        found = {}
+        for name, value in vars(self).items():
+            if name.startswith(prefix) and value not in (None, "", [], {}):
+                found[name.removeprefix(prefix).partition(prefix)[0]] = value
+        return found
