@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from dnnprov.dataflow.misuse import expect, tag_text
+from dnnprov.dataflow.plan import transformation_declared
 from dnnprov.dataflow.recording import Recording, known_recording, recording_of
 from dnnprov.dataflow.tagged import Tagged
 from dnnprov.dataflow.transformation import Transformation
+from dnnprov.model.dfanalyzer.json_form import read_dataflow
 
 if TYPE_CHECKING:
     from dnnprov.model.events import RunStatus
+
+
+@runtime_checkable
+class Specified(Protocol):
+    """A transformation of `dfa_lib_python`."""
+
+    def get_specification(self) -> dict[str, Any]:
+        """What that library would send of it."""
 
 
 class Dataflow(Tagged):
@@ -79,8 +89,14 @@ class Dataflow(Tagged):
         """Those that were added, in order."""
         return self._recording.plan.own
 
-    def add_transformation(self, transformation: Transformation) -> None:
-        """Add a transformation, at any time; what it has that is new is recorded with the next `save` or task."""
+    def add_transformation(self, transformation: Transformation | Specified) -> None:
+        """Add a transformation, at any time; what it has that is new is recorded with the next `save` or task.
+
+        One of `dfa_lib_python` may be added too, which a model's dataflow is given by programs for Keras-Prov.
+        """
+        if isinstance(transformation, Specified):
+            post = read_dataflow({"tag": self.tag, "transformations": [transformation.get_specification()]})
+            transformation = transformation_declared(post.transformations[0])
         if expect("transformation", transformation, Transformation, "a Transformation"):
             self._recording.plan.add(transformation)
 

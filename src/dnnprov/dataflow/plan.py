@@ -136,7 +136,7 @@ class DataflowPlan:
                 )
                 plan = None
             for declared in plan.transformations if plan else ():
-                self._registered[declared.tag.lower()] = _from_declared(declared)
+                self._registered[declared.tag.lower()] = transformation_declared(declared)
         return self._registered
 
 
@@ -199,7 +199,8 @@ def _merged(several: list[Transformation]) -> Transformation:
     return merged
 
 
-def _from_declared(declared: TransformationDeclared) -> Transformation:
+def transformation_declared(declared: TransformationDeclared) -> Transformation:
+    """The transformation of a declaration."""
     return Transformation(
         declared.tag,
         [

@@ -217,6 +217,15 @@ def known_recording(tag: str) -> Recording | None:
     return _recordings.get((store_folder().path, tag))
 
 
+def recording_of_model(tag: str) -> Recording | None:
+    """The recording of a dataflow, by its tag in any letter case, where a model records its own trainings with it."""
+    here = store_folder().path
+    for (place, known), recording in _recordings.items():
+        if place == here and known.lower() == tag.lower() and recording.is_of_model:
+            return recording
+    return None
+
+
 def forget_recording(recording: Recording) -> None:
     """Tasks of this tag are not recorded with this recording any more."""
     for place, known in list(_recordings.items()):

@@ -19,6 +19,8 @@ from dnnprov.capture.earlier import declared_in
 from dnnprov.capture.run import active_run
 from dnnprov.capture.start import begin_run, start_run
 from dnnprov.capture.user_warning import warn_user
+from dnnprov.dataflow.recording import recording_of_model
+from dnnprov.dfanalyzer.beside_model import TaskBesideModel
 from dnnprov.dfanalyzer.predefined import known_transformations
 from dnnprov.dfanalyzer.run_recording import RunRecording
 from dnnprov.journal.folder import store_folder
@@ -84,7 +86,12 @@ class Recording:
             self._declare_in(recording)
 
     def record(self, task: Task) -> None:
-        """Record what is new of a task."""
+        """Record what is new of a task: beside the trainings of a model that records itself, else by our own rules."""
+        if task.beside_model is not None or recording_of_model(self.tag) is not None:
+            task.beside_model = task.beside_model or TaskBesideModel(task, self.tag)
+            task.beside_model.record(task.take_post())
+            self._unsaved.pop(id(task), None)
+            return
         self._read_dataflows()
         known = known_transformations().get(task.key()[0])
         if known is not None and not self._plan.names(known.tag):

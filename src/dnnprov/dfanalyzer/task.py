@@ -20,6 +20,7 @@ from dnnprov.model.dfanalyzer.posts import SetPost, TaskPost
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
+    from dnnprov.dfanalyzer.beside_model import TaskBesideModel
     from dnnprov.dfanalyzer.recording import Recording
 
 __all__ = ["Task", "TaskStatus"]
@@ -77,6 +78,7 @@ class Task(ProvenanceObject):
         self.before: list[Task] = []
         self.unsaved: list[DataSet | File] = []
         self.were_sets_sent = False
+        self.beside_model: TaskBesideModel | None = None
         self._depend_on(told.get("dependency"))
 
     def add_dependency(self, dependency: Dependency | Task | Iterable[Task]) -> None:
