@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -31,18 +32,25 @@ class ClientRow:
     """One row, and what is to be said of it.
 
     Attributes:
+        data_set: its tag.
         values: attribute -> value.
+        surplus: values by position beyond the last attribute.
         files: paths among the values.
         faults: what did not fit, each in words.
         plan_faults: what the plan lacks for such a row, the same for each, in words.
-        key: stands for all that the client sent.
     """
 
+    data_set: str
     values: dict[str, Any]
+    surplus: list[Any]
     files: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     plan_faults: list[str] = field(default_factory=list)
-    key: int = 0
+
+    @cached_property
+    def key(self) -> int:
+        """Stands for all that the client sent; to be asked before the row is completed."""
+        return row_key(self.data_set, self.values, self.surplus)
 
 
 def separate_elements(elements: Iterable[Any], meaning: SetMeaning) -> list[Any]:
@@ -65,7 +73,7 @@ def row_of(element: list[Any] | dict[str, Any], meaning: SetMeaning) -> ClientRo
     data_set, types = meaning.tag, meaning.types
     by_position, by_name = (element, {}) if isinstance(element, list) else ([], element)
     found = named_values(by_position, by_name, data_set, meaning.names, shorter)
-    row = ClientRow({}, faults=found.faults, plan_faults=found.plan_faults)
+    row = ClientRow(data_set, {}, found.surplus, faults=found.faults, plan_faults=found.plan_faults)
     for name, value in found.values.items():
         kind = "numeric" if is_numeric(data_set, name) else types.get(name)  # clients declare ELAPSED_TIME a text
         if kind is None and isinstance(element, list):
@@ -73,7 +81,6 @@ def row_of(element: list[Any] | dict[str, Any], meaning: SetMeaning) -> ClientRo
         row.values[name] = typed = _typed(value, kind)
         if kind in _FILES and isinstance(typed, str) and typed:
             row.files.append(typed)
-    row.key = row_key(data_set, row.values, found.surplus)
     return row
 
 
