@@ -6,12 +6,16 @@ DEMO := .venv-demo
 TEST := .venv-test
 OUTPUT ?= demo-output
 ROUNDS ?= 200
+# Processes that share the tests: one a core, but no more than four, each of which loads every framework. 0: this one alone.
+WORKERS ?= logical
+
+PYTEST = $(TEST)/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test check docs docs-generate format bench bench-large kill-rounds many-processes clean
 
 help:
 	@echo "make demo         train AlexNet on flower photos and ask its provenance (some minutes)"
-	@echo "make test         run every test"
+	@echo "make test         run every test, shared between the cores (WORKERS=0: one after the other)"
 	@echo "make check        format, lint, types, import contracts and every test, as CI does"
 	@echo "make docs         build the site of the documentation"
 	@echo "make docs-generate  write anew what its pages take from the code"
@@ -26,14 +30,14 @@ demo: $(DEMO)/ready
 	$(DEMO)/bin/python examples/alexnet_flowers17.py --output $(OUTPUT) $(DEMO_OPTIONS)
 
 test: $(TEST)/ready
-	$(TEST)/bin/python -m pytest
+	$(PYTEST)
 
 check: $(TEST)/ready
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
-	$(TEST)/bin/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 docs: $(TEST)/ready
 	$(TEST)/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
