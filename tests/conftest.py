@@ -39,6 +39,14 @@ def flowers_archive():
     return archive
 
 
+@pytest.hookimpl(trylast=True)  # once hypothesis has marked its own
+def pytest_collection_modifyitems(items):
+    """Traced, these take twice the time; their hundreds of inputs cover what the tests beside them do with one."""
+    for item in items:
+        if item.get_closest_marker("hypothesis") or item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

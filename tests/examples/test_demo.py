@@ -47,6 +47,7 @@ def test_the_photos_are_split_alike_in_each_class(flowers_archive, monkeypatch):
     assert np.ptp(data.train.images, axis=-1).max() > 0.5
 
 
+@pytest.mark.slow
 def test_the_answers_on_the_demo_s_runs_agree_with_keras_history(flowers_archive, store, tmp_path, monkeypatch):
     from alexnet_flowers17 import read_options, train
     from cost import Cost
@@ -95,9 +96,9 @@ def test_the_demo_as_a_whole_without_photos(tmp_path):
     pytest.importorskip("pygraphviz")
     shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {name: value for name, value in os.environ.items() if name not in {"DNNPROV_DATA", "DNNPROV_STORE"}}
-    command = [sys.executable, "examples/alexnet_flowers17.py", "--runs", "1", "--epochs", "14", "--no-download"]
+    options = ["--runs", "1", "--epochs", "14", "--scale", "0.03", "--no-download"]
     done = subprocess.run(
-        command,
+        [sys.executable, "examples/alexnet_flowers17.py", *options],
         cwd=tmp_path,
         env={**environment, "XDG_CACHE_HOME": str(tmp_path), "DNNPROV_FOLLOW": "0"},
         capture_output=True,

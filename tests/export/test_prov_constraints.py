@@ -191,6 +191,7 @@ def large_document(num_steps: int) -> ProvDocument:
     return parse(*statements)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_records_are_checked() -> None:
     document = large_document(2_000)
     assert len(list(document.get_records())) > 20_000

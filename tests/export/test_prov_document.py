@@ -189,6 +189,7 @@ def test_identifiers_are_the_same_after_the_database_was_made_anew(store):
     assert exported(store, "provn", "second") == before
 
 
+@pytest.mark.slow
 def test_every_prefix_of_a_journal_is_valid_and_round_trips(store, tmp_path):
     run = record_paper_run(store, epochs=3, adapt_at=(2,))
     ((path, lines),) = segments(store).items()

@@ -130,6 +130,7 @@ def test_what_is_not_there_is_said(three_runs):
         export_of(three_runs, "json")
 
 
+@pytest.mark.slow
 def test_two_runs_are_valid_after_every_event_of_the_second(store, tmp_path):
     first = record_paper_run(store, epochs=2, adapt_at=(2,))
     second = record_paper_run(store, epochs=2, adapt_at=(2,))

@@ -76,6 +76,7 @@ def test_hyperparameters_beyond_the_columns_are_shown_of_runs_and_in_rankings(wi
         assert row["value_5"] == 5
 
 
+@pytest.mark.slow
 def test_commands_and_exports_hold_what_is_beyond_the_columns(wide_store, tmp_path, capsys):
     def answer(*command):
         capsys.readouterr()

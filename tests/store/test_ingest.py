@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -133,27 +132,25 @@ def test_readers_that_make_a_database_at_once_wait_for_each_other(store, monkeyp
     assert refused == []
 
 
-def _record_some(store, number):
-    os.environ["DNNPROV_FOLLOW"] = "0"
-    with dnnprov.start_run("many", store=store, params={f"p{number % 5}": number}) as run:
-        with run.task("Training") as training:
-            for epoch in range(40):
-                training.log(epoch=epoch, loss=float(epoch), **{f"metric_{number % 7}": 1.0})
-                run.log(loss=float(epoch))
+RECORDER = """
+import sys, dnnprov
+number = int(sys.argv[1])
+with dnnprov.start_run("many", params={f"p{number % 5}": number}) as run, run.task("Training") as training:
+    for epoch in range(40):
+        training.log(epoch=epoch, loss=float(epoch), **{f"metric_{number % 7}": 1.0})
+        run.log(loss=float(epoch))
+"""
 
 
 @pytest.mark.timeout(200)
 def test_32_processes_record_into_one_store_at_once_and_nothing_is_lost(store):
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_record_some, args=(str(store), number)) for number in range(32)]
-    for process in processes:
-        process.start()
+    processes = [subprocess.Popen([sys.executable, "-c", RECORDER, str(number)]) for number in range(32)]
     while not (store / "journal").exists():
         time.sleep(0.01)
-    while any(process.is_alive() for process in processes):
+    while any(process.poll() is None for process in processes):
         rows_of(store, "SELECT COUNT(*) FROM run_overview")  # a reader among them, catching up all the time
         time.sleep(0.05)
-    assert [process.exitcode for process in processes] == [0] * 32
+    assert [process.returncode for process in processes] == [0] * 32
     assert column_of(store, "SELECT COUNT(*) FROM run WHERE status = 'finished'") == [32]
     assert column_of(store, "SELECT COUNT(*) FROM otrainingmodel") == [32 * 40]
     assert column_of(store, "SELECT COUNT(*) FROM metric") == [32 * 40]
