@@ -34,6 +34,7 @@ def test_the_public_names_are_these():
         "Transformation",
         "__version__",
         "active_run",
+        "autolog",
         "export_provenance",
         "keras",
         "open",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dnnprov.dataflow.transformation import Transformation as Transformation
     from dnnprov.errors import DnnprovError as DnnprovError
     from dnnprov.export.exporting import export_provenance as export_provenance
+    from dnnprov.integrations.autologging import autolog as autolog
 
 __version__ = "0.1.0"
 
@@ -62,6 +63,7 @@ _HOMES = {
     "TaskStatus": ("dnnprov.dataflow.task", "TaskStatus"),
     "Transformation": ("dnnprov.dataflow.transformation", "Transformation"),
     "active_run": ("dnnprov.capture.run", "active_run"),
+    "autolog": ("dnnprov.integrations.autologging", "autolog"),
     "export_provenance": ("dnnprov.export.exporting", "export_provenance"),
     "keras": ("dnnprov.keras", ""),
     "open": ("dnnprov.analysis.history", "open_history"),
@@ -90,6 +92,7 @@ __all__ = [
     "Transformation",
     "__version__",
     "active_run",
+    "autolog",
     "export_provenance",
     "start_run",
 ]

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
@@ -25,10 +25,21 @@ def prepare_when_imported(framework: str, integration: str) -> None:
         framework: name of its top-level package.
         integration: module of ours to import then; what it raises is left for when the user asks for it.
     """
+    run_when_imported(framework, integration, lambda: _prepare(integration))
+
+
+def run_when_imported(framework: str, purpose: str, job: Callable[[], None]) -> None:
+    """Do something right after a framework is imported, at once where that is loaded already.
+
+    Args:
+        framework: name of its top-level package.
+        purpose: names the job: one that waits for the framework already is not put beside itself.
+        job: must not raise.
+    """
     if sys.modules.get(framework) is not None:
-        _prepare(integration)
-    elif not any(isinstance(one, _Watch) and one.framework == framework for one in sys.meta_path):
-        sys.meta_path.insert(0, _Watch(framework, integration))
+        job()
+    elif not any(isinstance(one, _Watch) and one.waits_for(framework, purpose) for one in sys.meta_path):
+        sys.meta_path.insert(0, _Watch(framework, purpose, job))
 
 
 def _prepare(integration: str) -> None:
@@ -39,9 +50,14 @@ def _prepare(integration: str) -> None:
 class _Watch:
     """Stands before the finders of Python until the framework is loaded: many ask only whether it could be."""
 
-    def __init__(self, framework: str, integration: str) -> None:
+    def __init__(self, framework: str, purpose: str, job: Callable[[], None]) -> None:
         self.framework = framework
-        self._integration = integration
+        self._purpose = purpose
+        self._job = job
+
+    def waits_for(self, framework: str, purpose: str) -> bool:
+        """Whether it stands here for this."""
+        return self.framework == framework and self._purpose == purpose
 
     def find_spec(
         self,
@@ -59,10 +75,10 @@ class _Watch:
         return spec
 
     def loaded(self) -> None:
-        """The framework is loaded: import our module, and look out no longer."""
+        """The framework is loaded: do the job, and look out no longer."""
         with contextlib.suppress(ValueError):  # another thread was faster
             sys.meta_path.remove(self)
-        _prepare(self._integration)
+        self._job()
 
 
 class _Loader:

@@ -1,9 +1,9 @@
 """`model.provenance(...)` on stock Keras models (Fig. 6): from then on plain `fit` and `evaluate` are recorded.
 
 `install` gives `keras.Model` the methods `provenance` and `get_dataflow`, and puts a wrapper around `fit`, `evaluate`
-and `predict` that adds a `ProvenanceCallback` where the model has provenance. A model without it costs a look into a
-dictionary. What the callback records goes into the run of the model's dataflow, so that tasks of the user (`Task`) and
-those of Keras are one graph.
+and `predict` that adds a `ProvenanceCallback` where the model has provenance, or `autolog` asks for it. A model without
+it costs a look into a dictionary. What the callback records goes into the run of the model's dataflow, so that tasks of
+the user (`Task`) and those of Keras are one graph.
 
 The provenance of a model lies in the model and dies with it. Copies (deepcopy, pickling, clone_model) have none, since
 Keras makes them anew from their configuration.
@@ -12,7 +12,6 @@ Keras makes them anew from their configuration.
 from __future__ import annotations
 
 import functools
-import inspect
 import weakref
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -31,17 +30,23 @@ from dnnprov.dataflow.recording import begin_recording, forget_recording, known_
 from dnnprov.dataflow.set import Set, SetType
 from dnnprov.dataflow.transformation import Transformation
 from dnnprov.errors import UsageError
+from dnnprov.integrations.claims import claimed
+from dnnprov.integrations.clean_traceback import leave_out_own_frames
+from dnnprov.integrations.keras.automatic import find_automatic
+from dnnprov.integrations.keras.call_callbacks import bind, has_provenance, with_callback, without_callback
 from dnnprov.integrations.keras.callback import ProvenanceCallback
 from dnnprov.integrations.keras.provenance_arguments import Wanted, wanted
 from dnnprov.integrations.keras.provenance_values import find_value
 from dnnprov.integrations.run_choice import in_another_thread
 
 if TYPE_CHECKING:
+    import inspect
     from collections.abc import Callable, Mapping
 
     from dnnprov.capture.run import Run
     from dnnprov.capture.run_task import RunTask
     from dnnprov.dataflow.recording import Recording
+    from dnnprov.integrations.keras.automatic import AutomaticProvenance
 
 _PLACE = "_dnnprov_provenance"
 """Attribute of a model, set past Keras, which would track it."""
@@ -88,8 +93,8 @@ class ModelProvenance:
         """Call `fit`, `evaluate` or `predict` with a callback of ours among its callbacks."""
         positional, named, run, bound = (model, *args), kwargs, None, None
         with self.recording.guarded(f"keras {method.__name__}"):
-            bound = _bind(method, model, args, kwargs)
-            if bound is not None and not _has_provenance(bound.arguments.get("callbacks")):
+            bound = bind(method, model, args, kwargs)
+            if bound is not None and not has_provenance(bound.arguments.get("callbacks")):
                 run = self._prepare(method.__name__, model, bound)
                 positional, named = bound.args, bound.kwargs
         self.is_at_work = True
@@ -108,7 +113,7 @@ class ModelProvenance:
             self.is_at_work = False
             if run is not None and bound is not None:
                 run.feed_trainings(())
-                _without(self._callback, bound.arguments.get("callbacks"))
+                without_callback(self._callback, bound.arguments.get("callbacks"))
 
     def _prepare(self, method: str, model: Any, bound: inspect.BoundArguments) -> Run | None:
         """Get the run ready, and put the callback among those of the call; `None` where nothing is to be recorded."""
@@ -125,7 +130,7 @@ class ModelProvenance:
                 run.feed_trainings(self._feeding(run))
         if self._callback is None or self._run is not run:
             self._callback, self._run = ProvenanceCallback(self.recording.tag, run=run), run
-        bound.arguments["callbacks"] = _with(self._callback, bound.arguments.get("callbacks"), model)
+        bound.arguments["callbacks"] = with_callback(self._callback, bound.arguments.get("callbacks"), model)
         return run
 
     def _state_hyperparameters(self, run: Run, model: Any, bound: inspect.BoundArguments) -> None:
@@ -229,50 +234,18 @@ def install() -> None:
 def _recorded(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def recorded(self: Any, *args: Any, **kwargs: Any) -> Any:
-        known: ModelProvenance | None = vars(self).get(_PLACE)
-        if known is None or known.is_at_work or is_switched_on(DISABLED_VARIABLE, default=False):
-            return method(self, *args, **kwargs)
-        return known.call(method, self, args, kwargs)
+        try:
+            known: ModelProvenance | AutomaticProvenance | None = vars(self).get(_PLACE) or find_automatic(self)
+            with claimed("keras"):  # PyTorch below records nothing of it
+                if known is None or known.is_at_work or is_switched_on(DISABLED_VARIABLE, default=False):
+                    return method(self, *args, **kwargs)
+                return known.call(method, self, args, kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
 
     recorded.is_recorded_by_dnnprov = True  # type: ignore[attr-defined]
     return recorded
-
-
-def _bind(
-    method: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> inspect.BoundArguments | None:
-    """The arguments by name; `None` for those that Keras is going to refuse."""
-    try:
-        return inspect.signature(method).bind(model, *args, **kwargs)
-    except TypeError:
-        return None
-
-
-def _callbacks_in(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    given = getattr(given, "callbacks", given)
-    return list(given) if isinstance(given, list | tuple | set) else [given]
-
-
-def _has_provenance(given: Any) -> bool:
-    """Whether a callback of ours was given, or this is part of a `fit` that has one."""
-    return any(isinstance(one, ProvenanceCallback) for one in _callbacks_in(given))
-
-
-def _with(callback: ProvenanceCallback, given: Any, model: Any) -> Any:
-    """The callbacks of the user, and ours behind them."""
-    if isinstance(given, keras.callbacks.CallbackList):  # which Keras takes as it is
-        callback.set_model(model)
-        given.callbacks = [*given.callbacks, callback]
-        return given
-    return [*_callbacks_in(given), callback]
-
-
-def _without(callback: ProvenanceCallback | None, given: Any) -> None:
-    """Give a list that the user made back as it was."""
-    if isinstance(given, keras.callbacks.CallbackList):
-        given.callbacks = [one for one in given.callbacks if one is not callback]
 
 
 def _finish(recording: Recording) -> None:

@@ -1,0 +1,206 @@
+"""`dnnprov.autolog()`: the frameworks that a program uses record by themselves, now or as soon as they are imported.
+
+Each framework has an entry in `FRAMEWORKS` and, in its own package, an `activation.py` whose `activate(settings)` puts
+its hooks in place. It is called once, right after the framework is loaded. The settings are one object for the whole
+process, which a later call of `autolog` changes: an integration asks it at each training whether it is to record that.
+
+A training that a higher framework records is not recorded again by a lower one: see `claims`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.capture.start import DISABLED_VARIABLE
+from dnnprov.capture.switches import is_switched_on
+from dnnprov.capture.user_warning import warn_user
+from dnnprov.errors import UsageError
+from dnnprov.integrations.run_choice import RunChoice
+from dnnprov.integrations.when_imported import run_when_imported
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A framework whose trainings are recorded without a call of the user's.
+
+    Attributes:
+        name: of its switch: `autolog(torch=False)`.
+        package: top-level package whose import activates it.
+        activation: module of ours with `activate(settings) -> None`.
+        captures: what is recorded of it, in a few words.
+        tested: the oldest and the newest version that tests run with; others are warned of, and recorded.
+    """
+
+    name: str
+    package: str
+    activation: str
+    captures: str
+    tested: tuple[str, str] | None = None
+
+
+FRAMEWORKS = (
+    Framework(
+        "keras", "keras", "dnnprov.integrations.keras.activation", "fit, evaluate and files of Keras", ("3.10", "3.15")
+    ),
+)
+"""Those that `autolog` knows, the ones built on others before these."""
+
+
+class Settings:
+    """What the program asked `autolog` for last.
+
+    Attributes:
+        dataflow: tag of the runs that trainings begin where no run encloses them.
+    """
+
+    def __init__(self) -> None:
+        self.dataflow = ""
+        self._is_on: dict[str, bool] = {}
+
+    def take(self, dataflow: str, is_on: dict[str, bool]) -> None:
+        """Go by this from now on."""
+        self.dataflow, self._is_on = dataflow, is_on
+
+    def records(self, name: str) -> bool:
+        """Whether trainings of a framework, by the name of its switch, are to be recorded now."""
+        return self._is_on.get(name, False) and not is_switched_on(DISABLED_VARIABLE, default=False)
+
+    def choice(self) -> RunChoice:
+        """The run for a training: that of an enclosing `with start_run`, else one of its own."""
+        return RunChoice(self.dataflow)
+
+
+_settings = Settings()
+_activated: set[str] = set()
+_said: set[str] = set()
+_lock = threading.RLock()
+
+
+def autolog(dataflow: str | None = None, **frameworks: bool) -> None:
+    """Record what the frameworks of this program train, without any other call.
+
+    What is imported is recorded from now on, what is imported later from then on. A training inside
+    `with dnnprov.start_run(...)` belongs to that run; any other begins a run of its own. One line on stderr says what
+    will be recorded. A second call changes what it names and what it leaves out, and does nothing else.
+
+    Args:
+        dataflow: tag of the runs that begin by themselves; the name of the script where it is left out.
+        **frameworks: False for a framework that is not to be recorded: `keras=False`.
+
+    Raises:
+        UsageError: an argument that cannot be meant. Nothing is ever raised later, out of a training.
+
+    Example:
+        ```python
+        import dnnprov
+
+        dnnprov.autolog()
+        ```
+    """
+    if dataflow is not None and (not isinstance(dataflow, str) or not dataflow):
+        raise UsageError(f"dataflow={dataflow!r} is no tag; expected text such as 'alexnet'")
+    _check_switches(frameworks)
+    with _lock:
+        _settings.take(dataflow or program_name(), {one.name: frameworks.get(one.name, True) for one in FRAMEWORKS})
+        if is_switched_on(DISABLED_VARIABLE, default=False):
+            return
+        _say_what_is_recorded()
+        for framework in FRAMEWORKS:
+            if _settings.records(framework.name):
+                run_when_imported(framework.package, framework.activation, lambda one=framework: _activate(one))  # type: ignore[misc]
+
+
+def program_name() -> str:
+    """What the program is called: the script or module that Python runs, without its ending."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None and spec.name:
+        return str(spec.name).removesuffix(".__main__").rpartition(".")[2]
+    if "ipykernel" in sys.modules:
+        return "notebook"
+    return Path(sys.argv[0] if sys.argv else "").stem.lstrip("-") or "interactive"
+
+
+def _check_switches(frameworks: dict[str, Any]) -> None:
+    known = [one.name for one in FRAMEWORKS]
+    for name, value in frameworks.items():
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}=?" if close else f"there is {', '.join(known)}"
+            raise UsageError(f"autolog knows no framework {name!r}; {hint}")
+        if not isinstance(value, bool):
+            raise UsageError(f"{name}={value!r} is a {type(value).__name__}; expected True or False")
+
+
+def _say_what_is_recorded() -> None:
+    """One line, where it is another than the last one said."""
+    there = [one for one in FRAMEWORKS if _settings.records(one.name) and _is_installed(one.package)]
+    what = "; ".join(one.captures for one in there) or "nothing: no framework that it knows is installed or switched on"
+    store = os.environ.get("DNNPROV_STORE") or "./.dnnprov"
+    line = f"dnnprov: autolog records {what}, as dataflow {_settings.dataflow!r} in {_without_secret(store)}"
+    if line not in _said:
+        _said.add(line)
+        with suppress(Exception):  # stderr may be closed, or none
+            print(line, file=sys.stderr)  # noqa: T201 - the one line that is promised
+
+
+def _without_secret(store: str) -> str:
+    """A store as it may be shown: of a URL, not who logs in and how."""
+    return re.sub(r"//[^/@]*@", "//", store)
+
+
+def _is_installed(package: str) -> bool:
+    if sys.modules.get(package) is not None:
+        return True
+    try:
+        return package not in sys.modules and importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _activate(framework: Framework) -> None:
+    """Put the hooks of a framework in place, once; where that fails, say so and leave the program alone."""
+    with _lock:
+        if framework.name in _activated:
+            return
+        _activated.add(framework.name)
+        try:
+            _warn_of_untested(framework, sys.modules[framework.package])
+            module: Any = importlib.import_module(framework.activation)
+            module.activate(_settings)
+        except Exception as error:  # noqa: BLE001 - P1: a program runs on without its provenance
+            warn_user(f"{framework.name} is not recorded: {type(error).__name__}: {error}")
+
+
+def _warn_of_untested(framework: Framework, module: ModuleType) -> None:
+    """Say that nobody tried this version, once."""
+    version = str(getattr(module, "__version__", "") or _installed_version(framework.package))
+    if framework.tested is None or not (numbers := _numbers(version)):
+        return
+    oldest, newest = (_numbers(one) for one in framework.tested)
+    if not oldest <= numbers[: len(newest)] <= newest:
+        tested = " to ".join(framework.tested)
+        warn_user(f"{framework.name} {version} is untested, {tested} are; it is recorded as far as it is alike")
+
+
+def _installed_version(package: str) -> str:
+    with suppress(Exception):  # no distribution of this name
+        return importlib.metadata.version(package)
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition("+")[0])[:2])
