@@ -64,6 +64,11 @@ class Recording:
         self._runs: dict[str, RunRecording] = {}
         self._unsaved: dict[int, Task] = {}
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a run of it is under way that tasks were told of."""
+        return any(one.is_open and not one.posts.is_empty for one in list(self._runs.values()))
+
     def keep(self, dataflow: Dataflow) -> None:
         """Know a dataflow of this tag: what it has, and what is added to it, is declared when a task is recorded."""
         self._dataflows.add(dataflow)
@@ -212,6 +217,11 @@ def recording_of(tag: str) -> Recording:
     place = (store_folder().path, tag)
     found = _recordings.get(place)
     return found or _recordings.setdefault(place, Recording(tag))  # another thread may have been first
+
+
+def is_under_way() -> bool:
+    """Whether a program tells of a run now."""
+    return any(recording.is_open for recording in list(_recordings.values()))
 
 
 def _after_fork_in_child() -> None:

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+DATAFLOW_VARIABLE = "DNNPROV_DATAFLOW"
+"""Tag of the runs that begin by themselves, where no call says it."""
+
+WITHOUT_VARIABLE = "DNNPROV_WITHOUT"
+"""Names of frameworks that programs started by `dnnprov run` do not record, with commas."""
+
+
 @dataclass(frozen=True)
 class Framework:
     """A framework whose trainings are recorded without a call of the user's.
@@ -61,23 +68,32 @@ FRAMEWORKS = (
 
 
 class Settings:
-    """What the program asked `autolog` for last.
-
-    Attributes:
-        dataflow: tag of the runs that trainings begin where no run encloses them.
-    """
+    """What the program asked `autolog` for last."""
 
     def __init__(self) -> None:
-        self.dataflow = ""
+        self._dataflow: str | None = None
         self._is_on: dict[str, bool] = {}
 
-    def take(self, dataflow: str, is_on: dict[str, bool]) -> None:
+    @property
+    def dataflow(self) -> str:
+        """Tag of the runs that trainings begin where no run encloses them."""
+        return self._dataflow or os.environ.get(DATAFLOW_VARIABLE) or program_name()
+
+    def take(self, dataflow: str | None, is_on: dict[str, bool]) -> None:
         """Go by this from now on."""
-        self.dataflow, self._is_on = dataflow, is_on
+        self._dataflow, self._is_on = dataflow, is_on
+
+    def is_on(self, name: str) -> bool:
+        """Whether a framework, by the name of its switch, is switched on."""
+        return self._is_on.get(name, False) and not is_switched_on(DISABLED_VARIABLE, default=False)
 
     def records(self, name: str) -> bool:
-        """Whether trainings of a framework, by the name of its switch, are to be recorded now."""
-        return self._is_on.get(name, False) and not is_switched_on(DISABLED_VARIABLE, default=False)
+        """Whether trainings of a framework are to be recorded now: not while the program tells them itself.
+
+        It does so with the classes of `dfa_lib_python`; the same training would be two runs.
+        """
+        told = sys.modules.get("dnnprov.dfanalyzer.recording")
+        return self.is_on(name) and not (told is not None and told.is_under_way())
 
     def choice(self) -> RunChoice:
         """The run for a training: that of an enclosing `with start_run`, else one of its own."""
@@ -115,13 +131,29 @@ def autolog(dataflow: str | None = None, **frameworks: bool) -> None:
         raise UsageError(f"dataflow={dataflow!r} is no tag; expected text such as 'alexnet'")
     _check_switches(frameworks)
     with _lock:
-        _settings.take(dataflow or program_name(), {one.name: frameworks.get(one.name, True) for one in FRAMEWORKS})
-        if is_switched_on(DISABLED_VARIABLE, default=False):
-            return
-        _say_what_is_recorded()
-        for framework in FRAMEWORKS:
-            if _settings.records(framework.name):
-                run_when_imported(framework.package, framework.activation, lambda one=framework: _activate(one))  # type: ignore[misc]
+        _settings.take(dataflow, {one.name: frameworks.get(one.name, True) for one in FRAMEWORKS})
+        if not is_switched_on(DISABLED_VARIABLE, default=False):
+            say_what_is_recorded(_settings.dataflow, [one for one in FRAMEWORKS if _settings.is_on(one.name)])
+            _wait_for_frameworks()
+
+
+def autolog_launched() -> None:
+    """Do as `autolog` in a process that `dnnprov run` started, which said what is recorded."""
+    with _lock:
+        left_out = frameworks_left_out()
+        _settings.take(None, {one.name: one.name not in left_out for one in FRAMEWORKS})
+        _wait_for_frameworks()
+
+
+def frameworks_left_out() -> list[str]:
+    """The switches that the environment turns off for programs that `dnnprov run` starts."""
+    return [name for name in re.split(r"[\s,]+", os.environ.get(WITHOUT_VARIABLE, "")) if name]
+
+
+def _wait_for_frameworks() -> None:
+    for framework in FRAMEWORKS:
+        if _settings.is_on(framework.name):
+            run_when_imported(framework.package, framework.activation, lambda one=framework: _activate(one))  # type: ignore[misc]
 
 
 def program_name() -> str:
@@ -145,12 +177,17 @@ def _check_switches(frameworks: dict[str, Any]) -> None:
             raise UsageError(f"{name}={value!r} is a {type(value).__name__}; expected True or False")
 
 
-def _say_what_is_recorded() -> None:
-    """One line, where it is another than the last one said."""
-    there = [one for one in FRAMEWORKS if _settings.records(one.name) and _is_installed(one.package)]
+def say_what_is_recorded(dataflow: str, frameworks: list[Framework]) -> None:
+    """One line, where it is another than the last one said.
+
+    Args:
+        dataflow: tag of the runs that begin by themselves.
+        frameworks: that are switched on.
+    """
+    there = [one for one in frameworks if _is_installed(one.package)]
     what = "; ".join(one.captures for one in there) or "nothing: no framework that it knows is installed or switched on"
     store = os.environ.get("DNNPROV_STORE") or "./.dnnprov"
-    line = f"dnnprov: autolog records {what}, as dataflow {_settings.dataflow!r} in {_without_secret(store)}"
+    line = f"dnnprov: autolog records {what}, as dataflow {dataflow!r} in {_without_secret(store)}"
     if line not in _said:
         _said.add(line)
         with suppress(Exception):  # stderr may be closed, or none

@@ -15,6 +15,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dnnprov.capture.start import DISABLED_VARIABLE
+from dnnprov.capture.switches import is_switched_on
+from dnnprov.integrations.autologging import (
+    DATAFLOW_VARIABLE,
+    FRAMEWORKS,
+    WITHOUT_VARIABLE,
+    frameworks_left_out,
+    say_what_is_recorded,
+)
 from dnnprov.integrations.launched_process import LIBRARY_VARIABLE, ORIGINAL
 
 LAUNCHED = Path(__file__).with_name("launched")
@@ -34,17 +43,29 @@ def main(arguments: list[str]) -> int:
         message = f"{named} is neither a file nor a command; name a script, -m MODULE, or a command"
         print(f"dnnprov: {message}", file=sys.stderr)  # noqa: T201 - the command line prints
         return 2
-    environment = _environment(is_original=chosen.original_dfa_lib)
+    os.environ.update(_settings(chosen))
+    switched_on = [one for one in FRAMEWORKS if one.name not in frameworks_left_out()]
+    if not is_switched_on(DISABLED_VARIABLE, default=False):
+        say_what_is_recorded(os.environ.get(DATAFLOW_VARIABLE) or _name_of(chosen.program[0]), switched_on)
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":
-        os.execvpe(command[0], command, environment)  # noqa: S606 - the user's own program
-    return subprocess.call(command, env=environment)  # noqa: S603 - likewise
+        os.execvp(command[0], command)  # noqa: S606 - the user's own program
+    return subprocess.call(command)  # noqa: S603 - likewise
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dnnprov run", description="Run a program as it is, and record it.")
     parser.add_argument("--original-dfa-lib", action="store_true", help="let dfa_lib_python be the installed one")
+    parser.add_argument("--dataflow", metavar="TAG", help="of runs that begin by themselves")
+    parser.add_argument(
+        "--without",
+        metavar="FRAMEWORK",
+        action="append",
+        default=[],
+        choices=[one.name for one in FRAMEWORKS],
+        help="leave a framework alone",
+    )
     parser.add_argument("-m", dest="is_module", action="store_true", help="the program is a module")
     parser.add_argument("program", nargs=argparse.REMAINDER, help="script or command, and its arguments")
     return parser
@@ -67,12 +88,22 @@ def _interpreter_options() -> list[str]:
     return given[: given.index("-m")] if "-m" in given else []
 
 
-def _environment(*, is_original: bool) -> dict[str, str]:
+def _settings(chosen: argparse.Namespace) -> dict[str, str]:
+    """Variables by which the program's interpreters know what was asked for."""
     before = os.environ.get("PYTHONPATH")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(LAUNCHED), *([before] if before else [])])}
-    if is_original:
-        environment[LIBRARY_VARIABLE] = ORIGINAL
-    return environment
+    found = {"PYTHONPATH": os.pathsep.join([str(LAUNCHED), *([before] if before else [])])}
+    if chosen.original_dfa_lib:
+        found[LIBRARY_VARIABLE] = ORIGINAL
+    if chosen.dataflow:
+        found[DATAFLOW_VARIABLE] = chosen.dataflow
+    if chosen.without:
+        found[WITHOUT_VARIABLE] = ",".join(chosen.without)
+    return found
+
+
+def _name_of(program: str) -> str:
+    """As `program_name` finds it in the program."""
+    return Path(program).stem if Path(program).exists() else program.removesuffix(".__main__").rpartition(".")[2]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING
 
+from dnnprov.integrations.autologging import autolog_launched
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
@@ -21,6 +23,7 @@ _LIBRARY = "dfa_lib_python"
 
 def prepare() -> None:
     """Let what the program imports from now on record."""
+    autolog_launched()
     if os.environ.get(LIBRARY_VARIABLE) != ORIGINAL or not _is_installed():
         sys.meta_path.insert(0, _Library())
 
