@@ -68,7 +68,9 @@ class _Watch:
         """The framework as it would be found without us, but told of when it is loaded."""
         if fullname != self.framework:
             return None
-        others = (one for one in list(sys.meta_path) if one is not self and hasattr(one, "find_spec"))
+        finders = list(sys.meta_path)  # those before this one were asked already
+        behind = finders[finders.index(self) + 1 :] if self in finders else finders
+        others = (one for one in behind if hasattr(one, "find_spec"))
         spec = next((found for one in others if (found := one.find_spec(fullname, path, target)) is not None), None)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment] # it has what is called
