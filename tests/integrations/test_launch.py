@@ -39,7 +39,7 @@ def write(folder, name, text):
     (folder / name).write_text(textwrap.dedent(text))
 
 
-def test_a_script_sees_what_it_sees_by_itself(tmp_path, launch):
+def test_a_script_sees_what_it_sees_by_itself(tmp_path, store, launch):
     write(tmp_path, "show.py", "import sys; print(__name__, __file__, sys.argv, sys.path[0], __spec__, __doc__)")
     bare = subprocess.run(
         [sys.executable, "show.py", "--epochs", "3", "-m", "x"],
@@ -49,7 +49,10 @@ def test_a_script_sees_what_it_sees_by_itself(tmp_path, launch):
         check=False,
     )
     done = launch("show.py", "--epochs", "3", "-m", "x")
-    assert (done.stdout, done.stderr, done.returncode) == (bare.stdout, "", 0)
+    assert (done.stdout, done.returncode) == (bare.stdout, 0)
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("dnnprov: autolog records ")
+    assert said.endswith(f"as dataflow 'show' in {store}")
     direct = launch("show.py", "--epochs", "3", "-m", "x", launcher=("-m", "dnnprov.integrations.launch"))
     assert direct.stdout == bare.stdout
 
@@ -70,7 +73,7 @@ def test_ours_comes_before_a_copy_beside_the_script(tmp_path, store, launch):
     write(tmp_path, "dfa_lib_python/__init__.py", "")
     write(tmp_path, "dfa_lib_python/task.py", "raise SystemExit('the copy')")
     write(tmp_path, "train.py", TASK)
-    assert launch("train.py").stderr == ""
+    assert launch("train.py").returncode == 0
     assert column_of(store, "SELECT COUNT(*) FROM run") == [1]
 
 
@@ -132,7 +135,7 @@ def test_a_stack_trace_has_the_scripts_frames_alone(tmp_path, launch):
     write(tmp_path, "fail.py", "def f():\n    raise ValueError('no')\nf()\n")
     bare = subprocess.run([sys.executable, "fail.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     done = launch("fail.py")
-    assert (done.stderr, done.returncode) == (bare.stderr, 1)
+    assert (done.stderr.partition("\n")[2], done.returncode) == (bare.stderr, 1)
 
 
 def test_signals_reach_the_script(tmp_path, store):
@@ -185,3 +188,30 @@ def test_where_dnnprov_cannot_be_prepared_the_script_runs(tmp_path, launch):
     done = launch("show.py", launcher=(), PYTHONPATH=path)
     assert done.stdout == "ran\n"
     assert done.returncode == 0
+
+
+KERAS = """
+import keras, numpy as np
+model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
+model.compile(optimizer="sgd", loss="mse")
+"""
+FIT = """
+model.fit(np.ones((8, 4)), np.ones((8, 2)), epochs=1, verbose=0)
+"""
+
+
+def test_what_frameworks_train_is_recorded_but_not_what_the_script_tells_itself(tmp_path, store, launch):
+    write(tmp_path, "train.py", KERAS + FIT)
+    write(tmp_path, "told.py", TASK + KERAS + FIT)
+    assert launch("train.py").returncode == 0
+    assert launch("--dataflow", "named", "train.py").returncode == 0
+    assert launch("told.py").returncode == 0
+    assert launch("--without", "keras", "train.py").returncode == 0
+    assert launch("train.py", DNNPROV_DISABLED="1").stderr.count("dnnprov") == 0
+    assert column_of(store, "SELECT name FROM run ORDER BY run_id") == ["train-1", "named-1", "cells-1"]
+
+
+def test_an_unknown_framework_is_told(launch):
+    done = launch("--without", "kears", "train.py")
+    assert done.returncode == 2
+    assert "kears" in done.stderr
