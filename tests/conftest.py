@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ os.environ["DNNPROV_FOLLOW"] = "0"
 os.environ.setdefault("KERAS_BACKEND", "jax")  # read once, when keras is imported
 for variable in ("DNNPROV_STORE", "DNNPROV_DIR", "DNNPROV_DISABLED"):
     os.environ.pop(variable, None)
+if sys.argv[0] == "-c":  # a worker of pytest-xdist; runs are to record a script, as they do where pytest is alone
+    sys.argv[0] = str(Path(pytest.__file__).with_name("__main__.py"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests that run in the background send Ctrl-C to their children
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -39,11 +42,10 @@ def flowers_archive():
     return archive
 
 
-@pytest.hookimpl(trylast=True)  # once hypothesis has marked its own
 def pytest_collection_modifyitems(items):
-    """Traced, these take twice the time; their hundreds of inputs cover what the tests beside them do with one."""
+    """Traced, slow tests take twice the time; what they cover, the tests beside them do too."""
     for item in items:
-        if item.get_closest_marker("hypothesis") or item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow"):
             item.add_marker("no_cover")
 
 

@@ -32,6 +32,7 @@ def assert_answer(history, question, expected, **arguments):
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plans=st.lists(run_plans, min_size=1, max_size=5), epoch=st.integers(1, 4), top=st.integers(1, 3))
 def test_every_question_answers_as_the_oracle_does(plans, epoch, top):

@@ -1,5 +1,7 @@
 """The plan in PROV: versions, steps, data sets with their attributes, programs and dependencies."""
 
+import sys
+
 import pytest
 from prov.model import ProvEntity, ProvInfluence, ProvMembership
 
@@ -12,8 +14,9 @@ from prov_constraints import check
 
 
 @pytest.fixture
-def grown(store):
+def grown(store, monkeypatch):
     """The story of section 4: trained, then trained again with filters before."""
+    monkeypatch.setattr(sys, "argv", ["train.py"])
     with dnnprov.start_run("alexnet", store=store, name="plain") as run, run.task("Training") as training:
         training.log(epoch=1, loss=1.0)
     record_paper_run(store, name="filtered")
@@ -59,6 +62,7 @@ def test_a_step_names_its_sets_and_the_script_it_was_seen_in(grown):
     assert values(training, "dnnprov:uses") == ["set:iLayers", "set:iTrainingModel"]
     assert values(training, "dnnprov:generates") == ["set:oTrainingModel"]
     (program,) = things(prov, "Program").values()
+    assert program.identifier.localpart == "program-train_x002E_py"
     assert values(training, "dnnprov:program") == [str(program.identifier)]
 
 

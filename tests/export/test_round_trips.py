@@ -79,6 +79,7 @@ def test_a_plan_and_a_collapsed_run_are_read_back(two_runs, format_name):
     assert check(short) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(tag=TEXT, name=TEXT, task=TEXT, data_set=TEXT, attribute=TEXT, value=TEXT | NUMBER)
 def test_hostile_names_of_a_recorded_run_are_read_back(tmp_path_factory, tag, name, task, data_set, attribute, value):
@@ -129,6 +130,7 @@ def hostile_document(uid, label, attribute, values, moment, *, in_bundle):
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_name", DOCUMENTS)
 @settings(max_examples=150, deadline=None)
 @given(

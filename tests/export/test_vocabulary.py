@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -48,7 +49,9 @@ def documents(tmp_path_factory):
     """Documents in which everything occurs that an export can write."""
     root = tmp_path_factory.mktemp("vocabulary")
     store = root / "store"
-    record_two_techniques(store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train.py"])
+        record_two_techniques(store)
     first = record_paper_run(store, epochs=40, adapt_at=range(2, 40, 3), name="first", tags={"why": "test"})
     with dnnprov.start_run("alexnet", store=store, name="second", parent=first) as run:
         with run.task(

@@ -298,6 +298,7 @@ def test_a_file_that_is_cut_off_or_something_else_is_refused_whole(store, tmp_pa
     assert not store.exists()
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

@@ -127,6 +127,7 @@ def test_one_odd_value_among_usual_ones_says_what_it_says_alone(tmp_path, odd, i
     assert differences(together, said(StoreFolder(tmp_path / "alone"), blocks, second, 1)) == {}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(BLOCKS, st.none() | BLOCKS)
 def test_what_is_taken_in_together_says_what_it_says_one_by_one(tmp_path_factory, first, second):

@@ -77,6 +77,7 @@ SLOW = settings(
 )
 
 
+@pytest.mark.slow
 @SLOW
 @given(st.lists(RUNS, min_size=1, max_size=3), st.randoms(use_true_random=False))
 def test_whatever_was_taken_in_bit_by_bit_is_in_every_table_of_a_database_made_anew(runs, random):
@@ -93,6 +94,7 @@ def test_whatever_was_taken_in_bit_by_bit_is_in_every_table_of_a_database_made_a
         shutil.rmtree(place)
 
 
+@pytest.mark.slow
 @SLOW
 @given(st.lists(RUNS, min_size=1, max_size=3), st.randoms(use_true_random=False))
 def test_what_is_left_after_runs_were_removed_is_what_a_database_made_anew_says(runs, random):

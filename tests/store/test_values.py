@@ -49,6 +49,7 @@ def elements_of(store, tag):
         return elements(database, tag)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(st.dictionaries(NAMES, VALUES, max_size=6), max_size=5))
 def test_rows_of_any_values_under_any_names_come_back(rows):
@@ -71,6 +72,7 @@ def test_rows_of_any_values_under_any_names_come_back(rows):
                     assert is_same(got[name], value), (name, got[name], value)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(parameters=st.dictionaries(NAMES, VALUES, max_size=6), tags=st.dictionaries(NAMES, VALUES, max_size=3))
 def test_hyperparameters_and_tags_of_any_values_come_back(parameters, tags):
@@ -88,6 +90,7 @@ def test_hyperparameters_and_tags_of_any_values_come_back(parameters, tags):
         assert found_tags == {plain_value(name): str(plain_value(value)) for name, value in tags.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(names=st.lists(NAMES.filter(lambda name: plain_value(name) == name), max_size=6, unique=True))
 def test_data_sets_tasks_and_series_of_any_name_are_kept_apart(names):

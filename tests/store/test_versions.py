@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -314,6 +315,7 @@ def journal_of(runs):
     return journal
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,
