@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from dnnprov.integrations import autologging
+
 os.environ["DNNPROV_FOLLOW"] = "0"
 os.environ.setdefault("KERAS_BACKEND", "jax")  # read once, when keras is imported
 for variable in ("DNNPROV_STORE", "DNNPROV_DIR", "DNNPROV_DISABLED"):
@@ -31,6 +33,14 @@ def store(tmp_path, monkeypatch):
     place = tmp_path / "store"
     monkeypatch.setenv("DNNPROV_STORE", str(place))
     return place
+
+
+@pytest.fixture(autouse=True)
+def autolog_off():
+    """What a test switches on with `autolog` is off again after it."""
+    yield
+    autologging._settings.take("", {})
+    autologging._said.clear()
 
 
 @pytest.fixture(scope="session")

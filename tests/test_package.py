@@ -39,9 +39,10 @@ def test_the_public_names_are_these():
         "keras",
         "open",
         "start_run",
+        "torch",
     ]
     assert dir(dnnprov) == names
-    assert dnnprov.__all__ == [name for name in names if name not in {"keras", "open"}]  # of the user's own
+    assert dnnprov.__all__ == [name for name in names if name not in {"keras", "open", "torch"}]  # of the user's own
     for name in names:
         assert getattr(dnnprov, name) is not None
 
@@ -65,6 +66,7 @@ def test_the_version_is_that_of_the_distribution():
         ("pandas", "dnnprov.open().runs().to_pandas()", "pip install 'dnnprov[pandas]'"),
         ("pyarrow", "dnnprov.open().runs().to_arrow()", "pip install 'dnnprov[pandas]'"),
         ("keras", "dnnprov.keras", "pip install 'dnnprov[keras]'"),
+        ("torch", "dnnprov.torch", "pip install 'dnnprov[torch]'"),
         ("pytest", "__import__('dnnprov.testing')", "pip install 'dnnprov[testing]'"),
     ],
 )

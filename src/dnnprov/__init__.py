@@ -1,7 +1,7 @@
 """Provenance of deep-learning training: record it, and ask it while the training still runs.
 
-What is public stands in `__all__` and, beside it, `keras` and `open`, which `from dnnprov import *` must not put in the
-place of the user's own. Importing this package loads no framework, no pandas and no database driver; each
+What is public stands in `__all__` and, beside it, `keras`, `open` and `torch`, which `from dnnprov import *` must not
+put in the place of the user's own. Importing this package loads no framework, no pandas and no database driver; each
 name is loaded when it is first used. Once the program has imported Keras, `dnnprov.keras` follows, so that a model read
 from a file is known for what it is.
 """
@@ -15,6 +15,7 @@ from dnnprov.integrations.when_imported import prepare_when_imported
 
 if TYPE_CHECKING:
     from dnnprov import keras as keras
+    from dnnprov import torch as torch
     from dnnprov.analysis.history import History as History
     from dnnprov.analysis.history import open_history as open  # noqa: A004, F401 - as dnnprov.open, what people expect
     from dnnprov.analysis.result import Result as Result
@@ -68,6 +69,7 @@ _HOMES = {
     "keras": ("dnnprov.keras", ""),
     "open": ("dnnprov.analysis.history", "open_history"),
     "start_run": ("dnnprov.capture.start", "start_run"),
+    "torch": ("dnnprov.torch", ""),
 }
 
 __all__ = [

@@ -15,6 +15,8 @@ import pytest
 import dnnprov
 from dnnprov.analysis.questions import QUESTIONS
 from dnnprov.cli.main import exit_code
+from dnnprov.integrations import autologging
+from dnnprov.integrations.torch import recordings
 
 # Keras' own callbacks read a variable through a protocol that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -24,7 +26,7 @@ SHARED_DATA = Path(os.environ.get("DNNPROV_DATA") or ROOT.parent / "shared" / "d
 PAGES = sorted(path.stem for path in (ROOT / "docs/how-to").glob("*.md"))
 WITH_MORE_TO_CHECK = (
     "add-a-question", "add-an-integration", "ask-with-sql", "cluster", "import", "keep-a-store", "keras",
-    "move-from-dfanalyzer", "other-tools", "pandas", "papers-face", "record-your-own-loop",
+    "move-from-dfanalyzer", "other-tools", "pandas", "papers-face", "pytorch", "record-your-own-loop",
 )  # fmt: skip
 """Pages that a test of their own runs."""
 
@@ -82,6 +84,33 @@ def test_the_sets_and_techniques_that_the_page_on_keras_promises(page, run_page,
         assert history.sql("SELECT path FROM oCheckpoint")[0]["path"].endswith("best.weights.h5")
         used = "SELECT COUNT(*) AS n FROM file AS g JOIN file AS u USING (sha256) WHERE g.relation <> u.relation"
         assert history.sql(f"{used} AND g.relation = 'generated' AND g.run_id <> u.run_id") == [{"n": 1}]
+
+
+def test_the_runs_and_rows_that_the_page_on_pytorch_promises(page, run_page):
+    run_page(page("docs/how-to/pytorch.md"))
+    autologging._settings.take("", {})
+    recordings._finish_all()  # as at exit
+    with dnnprov.open() as history:
+        assert_all_went_well(history)
+        runs = history.sql("SELECT run_id, dataflow, last_epoch FROM run_overview ORDER BY run_id")
+        assert [(row["dataflow"], row["last_epoch"]) for row in runs] == [
+            ("small", 4), ("small", 2), ("watched", 2), ("small", 1)
+        ]  # fmt: skip
+        changes = history.sql("SELECT run_id, epoch, technique FROM oAdaptation")
+        assert [tuple(row.values()) for row in changes] == [(1, 3, "StepLR")]
+        rows = history.sql(
+            "SELECT run_id, epoch, loss, val_loss, val_accuracy, seen FROM oTrainingModel ORDER BY run_id, epoch"
+        )
+        assert all(row["loss"] > 0 for row in rows)
+        assert [row["val_loss"] is not None for row in rows] == [True] * 4 + [False] * 5
+        assert [row["val_accuracy"] is not None for row in rows] == [False] * 4 + [True] * 2 + [False] * 3
+        assert [row["seen"] for row in rows] == [None] * 6 + [240] * 2 + [None]
+        assert len(history.sql("SELECT loss FROM oTestingModel WHERE loss IS NOT NULL")) == 1
+        assert history.sql("SELECT filter_name, parameters FROM oFilters") == [
+            {"filter_name": "Scale", "parameters": '{"factor": 0.5}'}
+        ]
+        used = "SELECT COUNT(*) AS n FROM file AS g JOIN file AS u USING (sha256) WHERE g.relation = 'generated'"
+        assert history.sql(f"{used} AND u.relation = 'used' AND g.run_id <> u.run_id") == [{"n": 1}]
 
 
 def test_the_answers_that_the_page_on_the_paper_s_faces_promises(page, run_page):

@@ -19,7 +19,6 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import pytest
 
-from dnnprov.integrations import autologging
 from dnnprov.journal.folder import StoreFolder
 from dnnprov.journal.reader import read_chunks
 from dnnprov.model.events import ElementsRecorded, HyperparameterAdapted, ParametersSet
@@ -58,11 +57,3 @@ class Recorded:
 @pytest.fixture
 def recorded(store):
     return Recorded(store)
-
-
-@pytest.fixture
-def autolog_off():
-    """What a test switches on with `autolog` is off again after it."""
-    yield
-    autologging._settings.take("", {})
-    autologging._said.clear()

@@ -65,7 +65,7 @@ def script(text, *arguments, **environment):
 # What is put in place
 
 
-def test_a_framework_is_activated_when_it_is_imported_later(frameworks, monkeypatch, tmp_path, autolog_off):
+def test_a_framework_is_activated_when_it_is_imported_later(frameworks, monkeypatch, tmp_path):
     calls = []
     frameworks(made_up(monkeypatch, 1, calls.append))
     (tmp_path / "made_up_1.py").write_text("ready = True")
@@ -80,7 +80,7 @@ def test_a_framework_is_activated_when_it_is_imported_later(frameworks, monkeypa
     assert calls[0].records("made1")
 
 
-def test_a_framework_that_is_switched_off_is_left_alone(frameworks, monkeypatch, capsys, autolog_off):
+def test_a_framework_that_is_switched_off_is_left_alone(frameworks, monkeypatch, capsys):
     calls = []
     monkeypatch.setitem(sys.modules, "made_up_2", types.ModuleType("made_up_2"))
     frameworks(made_up(monkeypatch, 2, calls.append))
@@ -93,7 +93,7 @@ def test_a_framework_that_is_switched_off_is_left_alone(frameworks, monkeypatch,
     assert not calls[0].records("made2")
 
 
-def test_an_activation_that_fails_is_said_once_and_the_program_goes_on(frameworks, monkeypatch, autolog_off):
+def test_an_activation_that_fails_is_said_once_and_the_program_goes_on(frameworks, monkeypatch):
     def fail(settings):
         raise RuntimeError("no such hook")
 
@@ -108,7 +108,7 @@ def test_an_activation_that_fails_is_said_once_and_the_program_goes_on(framework
 @pytest.mark.parametrize(
     ("version", "is_untested"), [("2.4", False), ("2.6.1+cpu", False), ("2.7", True), ("1.13", True)]
 )
-def test_an_untested_version_is_said_and_recorded(frameworks, monkeypatch, recwarn, version, is_untested, autolog_off):
+def test_an_untested_version_is_said_and_recorded(frameworks, monkeypatch, recwarn, version, is_untested):
     calls = []
     module = types.ModuleType("made_up_4")
     module.__version__ = version
@@ -132,7 +132,7 @@ def test_an_untested_version_is_said_and_recorded(frameworks, monkeypatch, recwa
         ({"dataflow": 3}, r"dataflow=3 is no tag"),
     ],
 )
-def test_what_cannot_be_meant_is_one_clear_error(arguments, message, autolog_off):
+def test_what_cannot_be_meant_is_one_clear_error(arguments, message):
     with pytest.raises(UsageError, match=message):
         dnnprov.autolog(**arguments)
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_meant_is_one_clear_error(arguments, message, autolog_off
 # What is said
 
 
-def test_one_line_says_what_is_recorded_and_where(store, capsys, autolog_off):
+def test_one_line_says_what_is_recorded_and_where(store, capsys):
     dnnprov.autolog("net")
     dnnprov.autolog("net")
     (line,) = capsys.readouterr().err.splitlines()
@@ -149,13 +149,13 @@ def test_one_line_says_what_is_recorded_and_where(store, capsys, autolog_off):
     assert line.endswith(f"as dataflow 'net' in {store}")
 
 
-def test_no_password_of_a_store_is_said(monkeypatch, capsys, autolog_off):
+def test_no_password_of_a_store_is_said(monkeypatch, capsys):
     monkeypatch.setenv("DNNPROV_STORE", "postgresql://ann:secret@host/runs")
     dnnprov.autolog("net")
     assert "secret" not in capsys.readouterr().err
 
 
-def test_nothing_is_said_or_done_where_recording_is_disabled(monkeypatch, capsys, autolog_off):
+def test_nothing_is_said_or_done_where_recording_is_disabled(monkeypatch, capsys):
     monkeypatch.setenv("DNNPROV_DISABLED", "1")
     dnnprov.autolog("net")
     assert capsys.readouterr().err == ""
@@ -187,7 +187,7 @@ def test_the_dataflow_is_named_for_the_program(store, tmp_path, monkeypatch, way
 # Keras
 
 
-def test_a_fit_without_any_call_of_ours_is_recorded(recorded, autolog_off):
+def test_a_fit_without_any_call_of_ours_is_recorded(recorded):
     dnnprov.autolog("net")
     model = small_model(0.5)
     fit(model, None)
@@ -199,7 +199,7 @@ def test_a_fit_without_any_call_of_ours_is_recorded(recorded, autolog_off):
     assert [event.dataflow for event in recorded.events(RunStarted)] == ["net"]
 
 
-def test_a_test_belongs_to_the_run_of_its_model(recorded, autolog_off):
+def test_a_test_belongs_to_the_run_of_its_model(recorded):
     dnnprov.autolog("net")
     first, second = small_model(0.5), small_model(0.25)
     fit(first, None, epochs=1)
@@ -223,7 +223,7 @@ def tags_of_runs(recorded):
     return found
 
 
-def test_an_enclosing_run_and_a_callback_of_the_user_come_first(recorded, autolog_off):
+def test_an_enclosing_run_and_a_callback_of_the_user_come_first(recorded):
     dnnprov.autolog("net")
     with dnnprov.start_run("mine"):
         fit(small_model(), None, epochs=1)
@@ -232,20 +232,20 @@ def test_an_enclosing_run_and_a_callback_of_the_user_come_first(recorded, autolo
     assert [event.tag for event in recorded.events(TaskBegan)] == ["Training", "Training"]
 
 
-def test_a_model_that_only_predicts_begins_no_run(recorded, autolog_off):
+def test_a_model_that_only_predicts_begins_no_run(recorded):
     dnnprov.autolog("net")
     small_model().predict(X, verbose=0)
     assert recorded.events() == []
 
 
-def test_keras_that_is_switched_off_records_nothing(recorded, autolog_off):
+def test_keras_that_is_switched_off_records_nothing(recorded):
     dnnprov.autolog("net")
     dnnprov.autolog("net", keras=False)
     fit(small_model(), None)
     assert recorded.events() == []
 
 
-def test_losses_and_weights_are_the_same_to_the_bit(store, autolog_off):
+def test_losses_and_weights_are_the_same_to_the_bit(store):
     def train():
         model = small_model(0.5)
         history = fit(model, None, epochs=3, validation_split=0.2).history
@@ -256,7 +256,7 @@ def test_losses_and_weights_are_the_same_to_the_bit(store, autolog_off):
     assert train() == without
 
 
-def test_what_a_fit_raises_shows_no_frame_of_ours(recorded, autolog_off):
+def test_what_a_fit_raises_shows_no_frame_of_ours(recorded):
     dnnprov.autolog("net")
 
     class Breaks(keras.callbacks.Callback):
@@ -273,7 +273,7 @@ def test_what_a_fit_raises_shows_no_frame_of_ours(recorded, autolog_off):
     assert [event.set for event in recorded.events(ElementsRecorded) if event.set == "oTrainingModel"]
 
 
-def test_keras_claims_what_it_trains(autolog_off):
+def test_keras_claims_what_it_trains():
     seen = []
 
     class Looks(keras.callbacks.Callback):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dnnprov.integrations.when_imported import prepare_when_imported
+from dnnprov.integrations.when_imported import prepare_when_imported, run_when_imported
 
 
 @pytest.fixture
@@ -48,6 +48,19 @@ def test_the_integration_follows_the_framework_in_either_order(modules, is_first
     )
     assert importlib.reload(framework) is framework
     assert not any(getattr(one, "framework", None) == "framework_a" for one in sys.meta_path)
+
+
+def test_two_jobs_wait_for_one_framework_and_each_is_done_once(modules):
+    modules(framework_h="ready = True")
+    done = []
+    for purpose in ("one", "another", "one"):
+        run_when_imported("framework_h", purpose, lambda purpose=purpose: done.append(purpose))
+    assert importlib.util.find_spec("framework_h") is not None
+    assert done == []
+    framework = importlib.import_module("framework_h")
+    assert sorted(done) == ["another", "one"]
+    assert type(framework.__loader__) is type(importlib.import_module("json").__loader__)
+    assert importlib.util.find_spec("framework_no_such") is None
 
 
 def test_an_integration_that_cannot_be_imported_leaves_the_framework_alone(modules):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from dnnprov.capture.adaptation import Adaptations, Change
 from dnnprov.capture.file_hash import FileState, file_sha256, file_state
 from dnnprov.capture.hyperparameters import Hyperparameters
+from dnnprov.capture.logged_epochs import LoggedEpochs
 from dnnprov.capture.notebook import running_cell
 from dnnprov.capture.pickled import pickle_run, restore_run
 from dnnprov.capture.run_task import RunTask, end_of_block
@@ -86,6 +87,8 @@ class Run:
         self._tasks: dict[int, RunTask] = {}
         self._expected_ends: dict[int, tuple[RunStatus, str | None]] = {}
         self._adaptations = Adaptations(self)
+        self._epochs = LoggedEpochs(self)
+        self._epoch_listeners: list[Callable[[float | None, Mapping[str, Any]], bool]] = []
         self._unhashed: dict[int, Handle] = {}
         self._finish_lock = threading.RLock()
         self._is_finishing = False
@@ -100,6 +103,11 @@ class Run:
     def status(self) -> RunStatus:
         """`running` until it is finished."""
         return self._status
+
+    @property
+    def ending(self) -> tuple[RunStatus, str | None] | None:
+        """How it is being finished, or was: status and reason; `None` before that."""
+        return self._ending
 
     def task(
         self,
@@ -150,6 +158,25 @@ class Run:
                     metrics = plain_values(nearest_floats(metrics))
                 break
         self.recorder.record(MetricsRecorded(step=step, epoch=epoch, values=metrics))
+
+    def log_epoch(self, epoch: float | None = None, /, **metrics: Any) -> None:
+        """Record that an epoch is over: a row of `oTrainingModel`, with the seconds since the one before.
+
+        In a training that an integration sees by itself, the row has these metrics beside what was seen. Where no
+        Training task is under way, the first call begins one.
+
+        Args:
+            epoch: its number, as you count; the one behind the last, where it is left out.
+            metrics: name -> value. A value on a device is read here, which waits for it.
+        """
+        if self.is_closed("an epoch"):
+            return
+        with self.recorder.guarded("log_epoch"):
+            plain = plain_values(metrics)
+            for listener in reversed(self._epoch_listeners):
+                if listener(epoch, plain):
+                    return
+            self._epochs.log(epoch, plain)
 
     def set_params(self, /, **parameters: Any) -> None:
         """Record hyperparameters: a new one fills the run's row of `iTrainingModel`, a changed one is an adaptation.
@@ -332,6 +359,14 @@ class Run:
     def also_executing(self, ask: Callable[[], bool]) -> None:
         """Say how to know whether tasks are under way that were not begun by `task`."""
         self._asked_whether_executing.append(ask)
+
+    def hear_epochs(self, listener: Callable[[float | None, Mapping[str, Any]], bool]) -> None:
+        """Hand what `log_epoch` is given to an integration first, the latest one first.
+
+        Args:
+            listener: is called with the epoch and the metrics; returns whether it recorded them.
+        """
+        self._epoch_listeners.append(listener)
 
     def before_finish(self, job: Callable[[], None]) -> None:
         """Do something when the run is about to be finished, while it still records."""

@@ -63,6 +63,13 @@ FRAMEWORKS = (
     Framework(
         "keras", "keras", "dnnprov.integrations.keras.activation", "fit, evaluate and files of Keras", ("3.10", "3.15")
     ),
+    Framework(
+        "torch",
+        "torch",
+        "dnnprov.integrations.torch.activation",
+        "training loops and files of PyTorch",
+        ("2.4", "2.13"),
+    ),
 )
 """Those that `autolog` knows, the ones built on others before these."""
 
@@ -133,7 +140,8 @@ def autolog(dataflow: str | None = None, **frameworks: bool) -> None:
     with _lock:
         _settings.take(dataflow, {one.name: frameworks.get(one.name, True) for one in FRAMEWORKS})
         if not is_switched_on(DISABLED_VARIABLE, default=False):
-            say_what_is_recorded(_settings.dataflow, [one for one in FRAMEWORKS if _settings.is_on(one.name)])
+            if _is_main_process():
+                say_what_is_recorded(_settings.dataflow, [one for one in FRAMEWORKS if _settings.is_on(one.name)])
             _wait_for_frameworks()
 
 
@@ -156,6 +164,11 @@ def _wait_for_frameworks() -> None:
             run_when_imported(framework.package, framework.activation, lambda one=framework: _activate(one))  # type: ignore[misc]
 
 
+def default_dataflow() -> str:
+    """Tag of a run that nobody named one for."""
+    return _settings.dataflow
+
+
 def program_name() -> str:
     """What the program is called: the script or module that Python runs, without its ending."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
@@ -164,6 +177,12 @@ def program_name() -> str:
     if "ipykernel" in sys.modules:
         return "notebook"
     return Path(sys.argv[0] if sys.argv else "").stem.lstrip("-") or "interactive"
+
+
+def _is_main_process() -> bool:
+    """Whether this is no process that `multiprocessing` started, which runs the top of the script once more."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is None or process.parent_process() is None
 
 
 def _check_switches(frameworks: dict[str, Any]) -> None:

@@ -94,6 +94,11 @@ class RunChoice:
         self._remember(model)
         return self._start()
 
+    def goes_on_in(self, run: Run) -> bool:
+        """Whether a training that goes on in a run stays there: it is open, and no other encloses the call now."""
+        chosen = self._given or active_run()
+        return run.status == "running" and (chosen is None or chosen is run)
+
     def at_testing(self) -> Run:
         """The run for an evaluation that begins now: the one trained in while that is open, else as for a training."""
         if self.run is not None and (self.run is self._given or self.run.status == "running"):

@@ -214,17 +214,19 @@ class TrainingSteps:
             with self.guarded("the last epoch"):
                 self.end_epoch(*self._owed)
 
-    def end_epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
+    def end_epoch(self, epoch: int, metrics: Mapping[str, Any], seconds: float | None = None) -> None:
         """Record the row of an epoch.
 
         Args:
             epoch: counted from 1.
             metrics: name -> value at its end.
+            seconds: that it took; those between its begin and `close_epoch` where they are left out.
         """
         self.close_epoch()
         self._owed = None
         if self._training is not None:
-            own = {"epoch": epoch, "elapsed_time": self._elapsed, "timestamp": utc_text(datetime.now(UTC))}
+            elapsed = self._elapsed if seconds is None else seconds
+            own = {"epoch": epoch, "elapsed_time": elapsed, "timestamp": utc_text(datetime.now(UTC))}
             self._training.log(**{**flat(metrics), **own})
 
     def end_training(self, status: RunStatus = "finished", reason: str | None = None) -> None:
@@ -242,18 +244,22 @@ class TrainingSteps:
         self._test_began = time.perf_counter()
         return self._testing
 
-    def end_testing(self, metrics: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> None:
+    def end_testing(
+        self, metrics: Mapping[str, Any], data: Mapping[str, Any] | None = None, seconds: float | None = None
+    ) -> None:
         """Record the result on the whole test set, and end the task.
 
         Args:
             metrics: name -> value on the whole set.
             data: of the test set: num_samples, num_batches.
+            seconds: that it took; those since `begin_testing` where they are left out.
         """
         if self._testing is not None:
             if known := {name: value for name, value in (data or {}).items() if value is not None}:
                 self._testing.uses("iTestingModel", **known)
             if metrics:
-                own = {"elapsed_time": time.perf_counter() - self._test_began}
+                elapsed = time.perf_counter() - self._test_began if seconds is None else seconds
+                own = {"elapsed_time": elapsed}
                 self._testing.log(**{**flat(metrics), **own})
             self._testing.end()
             self._testing = None
