@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -20,13 +22,24 @@ if TYPE_CHECKING:
     from dnnprov.analysis.health import Health, ProblemCount
 
 
+FORECAST = "dnnprov.integrations.forecast"
+"""A module of the recording side, which the command line starts and does not import."""
+
+
 @click.command()
+@click.argument("program", required=False)
 @global_options
-def doctor() -> int:
+def doctor(*, program: str | None) -> int:
     """Examine the store; exits 1 when something that was recorded is lost or cannot be read.
+
+    With PROGRAM, a Python script: say what `dnnprov run` would record of it and what not, without running it.
 
     What each message means is on the page "Troubleshooting" of the documentation.
     """
+    if program is not None:
+        options = ["--json"] if setting("as_json") else []
+        command = [sys.executable, "-m", FORECAST, *options, program]
+        return subprocess.run(command, check=False).returncode  # noqa: S603 - our own module, which reads the script
     try:
         with asked_history() as history:
             health = examine(history)

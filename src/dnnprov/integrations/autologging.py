@@ -50,6 +50,7 @@ class Framework:
         activation: module of ours with `activate(settings) -> None`.
         captures: what is recorded of it, in a few words.
         tested: the oldest and the newest version that tests run with; others are warned of, and recorded.
+        leaves_out: what is not recorded without a call of the user's, in a few words.
     """
 
     name: str
@@ -57,11 +58,17 @@ class Framework:
     activation: str
     captures: str
     tested: tuple[str, str] | None = None
+    leaves_out: str = ""
 
 
 FRAMEWORKS = (
     Framework(
-        "keras", "keras", "dnnprov.integrations.keras.activation", "fit, evaluate and files of Keras", ("3.10", "3.15")
+        "keras",
+        "keras",
+        "dnnprov.integrations.keras.activation",
+        "fit, evaluate and files of Keras",
+        ("3.10", "3.15"),
+        "loops of your own without `with provenance.training(model)`; values of single batches without batches=True",
     ),
     Framework(
         "torch",
@@ -69,6 +76,7 @@ FRAMEWORKS = (
         "dnnprov.integrations.torch.activation",
         "training loops and files of PyTorch",
         ("2.4", "2.13"),
+        "accuracy and whatever else only the loop knows, without run.log_epoch",
     ),
 )
 """Those that `autolog` knows, the ones built on others before these."""
@@ -241,13 +249,19 @@ def _activate(framework: Framework) -> None:
             warn_user(f"{framework.name} is not recorded: {type(error).__name__}: {error}")
 
 
+def is_tested(framework: Framework, version: str) -> bool:
+    """Whether tests run with a version of a framework, or nothing is known of that."""
+    numbers = _numbers(version)
+    if framework.tested is None or not numbers:
+        return True
+    oldest, newest = (_numbers(one) for one in framework.tested)
+    return oldest <= numbers[: len(newest)] <= newest
+
+
 def _warn_of_untested(framework: Framework, module: ModuleType) -> None:
     """Say that nobody tried this version, once."""
     version = str(getattr(module, "__version__", "") or _installed_version(framework.package))
-    if framework.tested is None or not (numbers := _numbers(version)):
-        return
-    oldest, newest = (_numbers(one) for one in framework.tested)
-    if not oldest <= numbers[: len(newest)] <= newest:
+    if framework.tested is not None and not is_tested(framework, version):
         tested = " to ".join(framework.tested)
         warn_user(f"{framework.name} {version} is untested, {tested} are; it is recorded as far as it is alike")
 
