@@ -33,16 +33,20 @@ def test_the_public_names_are_these():
         "TaskStatus",
         "Transformation",
         "__version__",
+        "accelerate",
         "active_run",
         "autolog",
         "export_provenance",
         "keras",
+        "lightning",
         "open",
         "start_run",
         "torch",
+        "transformers",
     ]
     assert dir(dnnprov) == names
-    assert dnnprov.__all__ == [name for name in names if name not in {"keras", "open", "torch"}]  # of the user's own
+    of_the_users_own = {"accelerate", "keras", "lightning", "open", "torch", "transformers"}
+    assert dnnprov.__all__ == [name for name in names if name not in of_the_users_own]
     for name in names:
         assert getattr(dnnprov, name) is not None
 
@@ -68,6 +72,8 @@ def test_the_version_is_that_of_the_distribution():
         ("keras", "dnnprov.keras", "pip install 'dnnprov[keras]'"),
         ("torch", "dnnprov.torch", "pip install 'dnnprov[torch]'"),
         ("pytest", "__import__('dnnprov.testing')", "pip install 'dnnprov[testing]'"),
+        ("transformers", "dnnprov.transformers", "pip install 'dnnprov[transformers]'"),
+        ("accelerate", "dnnprov.accelerate", "pip install 'dnnprov[accelerate]'"),
     ],
 )
 def test_a_missing_extra_names_what_brings_it(store, missing, call, advice):
@@ -89,10 +95,26 @@ def test_a_missing_extra_names_what_brings_it(store, missing, call, advice):
     assert advice in done.stderr
 
 
+def test_without_lightning_under_either_name_its_extra_is_named():
+    script = """
+        import sys
+        sys.modules["lightning"] = sys.modules["pytorch_lightning"] = None
+        import dnnprov
+        try:
+            dnnprov.lightning
+        except ImportError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "pip install 'dnnprov[lightning]'" in done.stdout
+
+
 def test_recording_and_asking_need_no_extra(store):
     script = """
         import sys
-        for name in ("prov", "pygraphviz", "pandas", "pyarrow", "numpy", "keras", "torch", "jax"):
+        for name in ("prov", "pygraphviz", "pandas", "pyarrow", "numpy", "keras", "torch", "jax", "lightning"):
             sys.modules[name] = None
         import dnnprov
         from dnnprov.cli.main import exit_code

@@ -1,9 +1,9 @@
 """Provenance of deep-learning training: record it, and ask it while the training still runs.
 
-What is public stands in `__all__` and, beside it, `keras`, `open` and `torch`, which `from dnnprov import *` must not
-put in the place of the user's own. Importing this package loads no framework, no pandas and no database driver; each
-name is loaded when it is first used. Once the program has imported Keras, `dnnprov.keras` follows, so that a model read
-from a file is known for what it is.
+What is public stands in `__all__` and, beside it, `open` and the modules that are called like the framework they
+record, which `from dnnprov import *` must not put in the place of the user's own. Importing this package loads no
+framework, no pandas and no database driver; each name is loaded when it is first used. Once the program has imported
+Keras, `dnnprov.keras` follows, so that a model read from a file is known for what it is.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 from dnnprov.integrations.when_imported import prepare_when_imported
 
 if TYPE_CHECKING:
+    from dnnprov import accelerate as accelerate
     from dnnprov import keras as keras
+    from dnnprov import lightning as lightning
     from dnnprov import torch as torch
+    from dnnprov import transformers as transformers
     from dnnprov.analysis.history import History as History
     from dnnprov.analysis.history import open_history as open  # noqa: A004, F401 - as dnnprov.open, what people expect
     from dnnprov.analysis.result import Result as Result
@@ -63,13 +66,16 @@ _HOMES = {
     "Task": ("dnnprov.dataflow.task", "Task"),
     "TaskStatus": ("dnnprov.dataflow.task", "TaskStatus"),
     "Transformation": ("dnnprov.dataflow.transformation", "Transformation"),
+    "accelerate": ("dnnprov.accelerate", ""),
     "active_run": ("dnnprov.capture.run", "active_run"),
     "autolog": ("dnnprov.integrations.autologging", "autolog"),
     "export_provenance": ("dnnprov.export.exporting", "export_provenance"),
     "keras": ("dnnprov.keras", ""),
+    "lightning": ("dnnprov.lightning", ""),
     "open": ("dnnprov.analysis.history", "open_history"),
     "start_run": ("dnnprov.capture.start", "start_run"),
     "torch": ("dnnprov.torch", ""),
+    "transformers": ("dnnprov.transformers", ""),
 }
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -26,7 +27,8 @@ SHARED_DATA = Path(os.environ.get("DNNPROV_DATA") or ROOT.parent / "shared" / "d
 PAGES = sorted(path.stem for path in (ROOT / "docs/how-to").glob("*.md"))
 WITH_MORE_TO_CHECK = (
     "add-a-question", "add-an-integration", "ask-with-sql", "cluster", "import", "keep-a-store", "keras",
-    "move-from-dfanalyzer", "other-tools", "pandas", "papers-face", "pytorch", "record-your-own-loop",
+    "lightning", "move-from-dfanalyzer", "other-tools", "pandas", "papers-face", "pytorch", "record-your-own-loop",
+    "transformers",
 )  # fmt: skip
 """Pages that a test of their own runs."""
 
@@ -67,6 +69,48 @@ def test_the_states_and_rows_that_the_page_on_loops_promises(page, run_page):
         assert all(row["sha256"] for row in history.query("SELECT sha256 FROM file"))
         resumed = history.query("SELECT run_id FROM process WHERE attempt = 1")[0]["run_id"]
         assert history.query("SELECT last_epoch FROM run WHERE run_id = ?", (resumed,)) == [{"last_epoch": 2}]
+
+
+def hyperparameters_of(history, dataflow):
+    (row,) = history.sql(
+        "SELECT i.* FROM iTrainingModel i JOIN run USING (run_id) JOIN dataflow d USING (dataflow_id)"
+        " WHERE d.tag = ? ORDER BY run_id LIMIT 1",
+        [dataflow],
+    )
+    return row
+
+
+@pytest.mark.filterwarnings("ignore:.*treespec", "ignore:.*does not have many workers", "ignore:The number of training")
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step`", "ignore:Checkpoint directory")
+def test_the_sets_and_techniques_that_the_page_on_lightning_promises(page, run_page, autolog_off):
+    run_page(page("docs/how-to/lightning.md"))
+    gc.collect()  # a run that `autolog` began lasts as long as its module
+    with dnnprov.open() as history:
+        assert_all_went_well(history)
+        assert {row["technique"] for row in history.sql("SELECT technique FROM oAdaptation")} == {"StepLR"}
+        assert [row["dataflow"] for row in history.runs()] == ["small", "automatic", "small", "small"]
+        assert [row["tag"] for row in history.sql("SELECT tag FROM task WHERE tag = 'Testing'")] == ["Testing"]
+        told = hyperparameters_of(history, "small")
+        shown = page("docs/how-to/lightning.md").section("Hyperparameters")
+        columns = [name for name in told if f"`{name}`" in shown]
+        assert {"optimizer_name", "batch_size", "num_epochs", "dropout", "loss_function", "seed"} <= set(columns)
+        assert history.ask("Q7", dataflow="small", dropout=0.4)
+
+
+@pytest.mark.filterwarnings("ignore:.*treespec", "ignore:.*pin_memory")
+def test_the_sets_and_techniques_that_the_page_on_transformers_promises(page, run_page, autolog_off):
+    run_page(page("docs/how-to/transformers.md"))
+    gc.collect()  # a run that `autolog` began lasts as long as its model
+    with dnnprov.open() as history:
+        assert_all_went_well(history)
+        assert [row["schedule"] for row in history.sql("SELECT schedule FROM iAdaptation LIMIT 1")] == ["linear"]
+        rows = history.sql("SELECT dataflow, status FROM run_overview ORDER BY run_id")
+        assert [tuple(row.values()) for row in rows] == [
+            ("words", "finished"), ("automatic", "finished"), ("line", "finished"),
+        ]  # fmt: skip
+        told = hyperparameters_of(history, "words")
+        assert (told["learning_rate"], told["num_epochs"], told["batch_size"]) == (0.01, 3, 16)
+        assert history.sql("SELECT COUNT(*) AS n FROM oTestingModel")[0]["n"] == 2  # a predict, an evaluate
 
 
 def test_the_sets_and_techniques_that_the_page_on_keras_promises(page, run_page, shell):

@@ -110,6 +110,27 @@ def test_every_member_of_the_callback_is_on_the_page(page):
     assert all(name in section for name in list(inspect.signature(ProvenanceCallback.__init__).parameters)[1:])
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "heading"),
+    [
+        ("lightning", "Callback", "Lightning"),
+        ("lightning", "Logger", "Lightning"),
+        ("transformers", "Callback", "Transformers and Accelerate"),
+        ("accelerate", "Tracker", "Transformers and Accelerate"),
+    ],
+)
+def test_what_trainers_are_given_is_on_the_page(page, module, name, heading):
+    kind = getattr(getattr(dnnprov, module), name)
+    section = page(API).section(heading)
+    shown = re.search(rf"`dnnprov\.{module}\.{name}\((.*?)\)`", section, re.DOTALL)[1]
+    arguments = [one.partition("=")[0].strip() for one in shown.split(",")]
+    assert arguments == list(inspect.signature(kind.__init__).parameters)[1:]
+    for_integrations = {"recording", "is_silent", "is_recording", "tie", "checkpoint_written", "model_saved"}
+    of_frameworks = {"setup", "teardown", "training_failed", "name", "requires_logging_directory", "main_process_only"}
+    own = {one for one in vars(kind) if not re.match("_|on_", one)} - for_integrations - of_frameworks
+    assert not [one for one in own if not re.search(rf"`{one}\b", section)]
+
+
 PAPERS_FACE = (
     dnnprov.Dataflow, dnnprov.Transformation, dnnprov.Set, dnnprov.SetType, dnnprov.Attribute, dnnprov.AttributeType,
     dnnprov.Program, dnnprov.Task, dnnprov.TaskStatus, dnnprov.DataSet, dnnprov.Element, dnnprov.File,

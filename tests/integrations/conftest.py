@@ -32,7 +32,9 @@ class Recorded:
 
     def events(self, kind=None):
         """All events, or those of one class, run by run in the order they came."""
-        segments = sorted(StoreFolder(self.store).open_segments(), key=lambda path: path.stat().st_ctime_ns)
+        folder = StoreFolder(self.store)
+        segments = [*folder.open_segments(), *folder.archived_segments()]
+        segments.sort(key=lambda path: path.stat().st_ctime_ns)
         lines = [line for segment in segments for chunk in read_chunks(segment) for line in chunk.lines]
         assert all(line.fault is None for line in lines)
         return [line.event for line in lines if kind is None or isinstance(line.event, kind)]
@@ -57,3 +59,10 @@ class Recorded:
 @pytest.fixture
 def recorded(store):
     return Recorded(store)
+
+
+@pytest.fixture(scope="session")
+def recorded_in():
+    """What lies in the journals of any store, for trainings that several tests look at."""
+    return Recorded
+

@@ -71,6 +71,27 @@ FRAMEWORKS = (
         "loops of your own without `with provenance.training(model)`; values of single batches without batches=True",
     ),
     Framework(
+        "lightning",
+        "lightning",
+        "dnnprov.integrations.lightning.activation",
+        "fit, validate, test and checkpoints of Lightning",
+        ("2.6", "2.6"),
+    ),
+    Framework(
+        "pytorch_lightning",
+        "pytorch_lightning",
+        "dnnprov.integrations.lightning.activation",
+        "fit, validate, test and checkpoints of Lightning as pytorch_lightning",
+        ("2.6", "2.6"),
+    ),
+    Framework(
+        "transformers",
+        "transformers",
+        "dnnprov.integrations.transformers.activation",
+        "train, evaluate, predict and checkpoints of the Trainer of Transformers",
+        ("5.24", "5.24"),
+    ),
+    Framework(
         "torch",
         "torch",
         "dnnprov.integrations.torch.activation",

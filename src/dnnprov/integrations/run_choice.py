@@ -38,6 +38,7 @@ class RunChoice:
         run: to record into, instead of the active one or a new one.
 
     Attributes:
+        dataflow: as given.
         run: the one recorded into; `None` before the first training or evaluation.
         left: status and reason of its last training, where that was left before its end.
 
@@ -61,7 +62,8 @@ class RunChoice:
         check_type("tags", tags, Iterable | None, "a dict or a list of labels")
         check_type("store", store, str | PathLike | None, "a folder or a postgresql:// URL")
         check_type("run", run, Run | None, "what dnnprov.start_run returned")
-        self._dataflow, self._params, self._name, self._tags, self._store = dataflow, params, name, tags, store
+        self.dataflow = dataflow
+        self._params, self._name, self._tags, self._store = params, name, tags, store
         self._given = run
         self._model: weakref.ref[Any] | None = None
         self._is_own = False
@@ -71,7 +73,7 @@ class RunChoice:
 
     def another(self) -> RunChoice:
         """One like this that has chosen nothing yet, for a model that trains while another does."""
-        return RunChoice(self._dataflow, self._params, self._name, self._tags, self._store, self._given)
+        return RunChoice(self.dataflow, self._params, self._name, self._tags, self._store, self._given)
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, where a run of this one means nothing: there it chooses anew."""
@@ -128,7 +130,7 @@ class RunChoice:
         return run
 
     def _start(self) -> Run:
-        self.run = start_run(self._dataflow, self._params, self._name, self._tags, self._store)
+        self.run = start_run(self.dataflow, self._params, self._name, self._tags, self._store)
         self._is_own = True
         return self.run
 

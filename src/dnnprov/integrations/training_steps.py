@@ -209,6 +209,11 @@ class TrainingSteps:
         """The row of an epoch is to come from `end_epoch`; where the training is left before that, it has this one."""
         self._owed = epoch, metrics
 
+    def settle_owed(self) -> None:
+        """Write the row of an epoch that was owed, where it was not written yet."""
+        if self._owed is not None:
+            self.end_epoch(*self._owed)
+
     def _record_owed(self) -> None:
         if self._owed is not None and self.is_training:
             with self.guarded("the last epoch"):
@@ -236,10 +241,15 @@ class TrainingSteps:
             self._training.end(status, reason)
             self.choice.left = None if status == "finished" else (status, reason)
 
-    def begin_testing(self) -> RunTask:
-        """Begin a Testing task, after the last training of the run."""
+    def begin_testing(self, tag: str = "Testing") -> RunTask:
+        """Begin a Testing task, after the last training of the run.
+
+        Args:
+            tag: of its transformation: `Validation` for one on the data that the training is validated with.
+        """
         run = self.choice.at_testing()
-        self._testing = run.task("Testing", after=self._before(run))
+        self._tell_early_failures(run)
+        self._testing = run.task(tag, after=self._before(run))
         run.expect_end(self._testing, "failed", "the test was left before its end, by an exception or an interrupt")
         self._test_began = time.perf_counter()
         return self._testing
@@ -256,12 +266,20 @@ class TrainingSteps:
         """
         if self._testing is not None:
             if known := {name: value for name, value in (data or {}).items() if value is not None}:
-                self._testing.uses("iTestingModel", **known)
+                self._testing.uses(
+                    "iTestingModel" if self._testing.tag == "Testing" else f"i{self._testing.tag}", **known
+                )
             if metrics:
                 elapsed = time.perf_counter() - self._test_began if seconds is None else seconds
                 own = {"elapsed_time": elapsed}
                 self._testing.log(**{**flat(metrics), **own})
             self._testing.end()
+            self._testing = None
+
+    def abandon_testing(self, status: RunStatus = "failed", reason: str | None = None) -> None:
+        """End a test that did not come to its end."""
+        if self._testing is not None:
+            self._testing.end(status, reason)
             self._testing = None
 
     def begin_prediction(self) -> RunTask:
@@ -273,15 +291,17 @@ class TrainingSteps:
         self._prediction_began = time.perf_counter()
         return self._prediction
 
-    def end_prediction(self, data: Mapping[str, Any]) -> None:
+    def end_prediction(self, data: Mapping[str, Any], seconds: float | None = None) -> None:
         """Record one prediction as a row of oPrediction.
 
         Args:
             data: what was predicted: num_samples, num_batches.
+            seconds: that it took, where it was told only when it was over.
         """
         if self._prediction is not None:
             known = {name: value for name, value in data.items() if value is not None}
-            self._prediction.log(**known, elapsed_time=time.perf_counter() - self._prediction_began)
+            elapsed = time.perf_counter() - self._prediction_began if seconds is None else seconds
+            self._prediction.log(**known, elapsed_time=elapsed)
 
     def _end_prediction(self) -> None:
         if self._prediction is not None:

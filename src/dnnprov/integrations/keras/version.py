@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from dnnprov.errors import UnsupportedVersionError
+from dnnprov.integrations.framework_version import check_oldest
 
 OLDEST = "3.10"
 """As `pyproject.toml` says for the extra `keras`."""
@@ -19,10 +17,4 @@ def check_version(version: str) -> None:
         Traceback (most recent call last):
         dnnprov.errors.UnsupportedVersionError: dnnprov.keras records Keras 3.10 and later; installed is ...
     """
-    if _numbers(version) < _numbers(OLDEST):
-        raise UnsupportedVersionError("dnnprov.keras", "Keras", OLDEST, version)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version."""
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    check_oldest("dnnprov.keras", "Keras", OLDEST, version)

@@ -1,0 +1,66 @@
+"""Which of the metrics that a Trainer holds belong to the epoch that ended.
+
+`trainer.callback_metrics` keeps the last value of each metric, also of one that was not logged again: of a validation
+some epochs ago. Lightning makes each value anew as an object: what is the same object as before was not logged since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dnnprov.integrations.metric_names import with_canonical_names
+
+_FORKS = ("_step", "_epoch")
+"""Lightning keeps a metric that is logged both by step and by epoch under three names; the bare one is the epoch's."""
+
+
+class EpochMetrics:
+    """The metrics of the epoch under way, and the mean of its loss, which nobody may have logged.
+
+    The loss of a step lies on the device until it is asked for, which waits for that. So the sum stays there too, and
+    is asked for once an epoch.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[str, Any] = {}
+        self._total: Any = None
+        self._num_steps, self._num_parts = 0, 1
+
+    def begin(self, metrics: Mapping[str, Any]) -> None:
+        """An epoch, a validation or a test begins: what the Trainer holds now is of before."""
+        self._before, self._total, self._num_steps = dict(metrics), None, 0
+
+    def add_step(self, outputs: Any, num_parts: int) -> None:
+        """A step gave this.
+
+        Args:
+            outputs: of `training_step`, as Lightning hands it to callbacks.
+            num_parts: by which Lightning has divided the loss: the batches whose gradients are added up.
+        """
+        loss: Any = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        if hasattr(loss, "detach"):
+            loss = loss.detach().float()
+            self._total = loss if self._total is None else self._total + loss
+            self._num_steps, self._num_parts = self._num_steps + 1, num_parts
+
+    def logged(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """What was logged since `begin`, each metric under its bare name."""
+        new = {name: value for name, value in metrics.items() if self._before.get(name) is not value}
+        return {name: value for name, value in new.items() if not _is_fork(name, new)}
+
+    def row(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """The metrics of the epoch that ended, under the shared names too.
+
+        Its loss is the mean of its steps, for a `train_loss` that is logged may be that of the last step alone; what
+        the script itself calls `loss` stays.
+        """
+        logged = self.logged(metrics)
+        found = with_canonical_names(logged)
+        if "loss" not in logged and self._total is not None:
+            found["loss"] = float(self._total.item()) * self._num_parts / self._num_steps
+        return found
+
+
+def _is_fork(name: str, metrics: Mapping[str, Any]) -> bool:
+    return any(name.endswith(fork) and name.removesuffix(fork) in metrics for fork in _FORKS)

@@ -1,0 +1,103 @@
+"""The hyperparameters of a Lightning training, read from the Trainer, the module and the data module."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.integrations.metric_names import canonical_parameters
+from dnnprov.integrations.trainer_values import (
+    data_counts,
+    finite,
+    first_loader,
+    known,
+    loader_values,
+    plain_parameters,
+    read,
+    size_values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OF_TRAINER = (
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "precision",
+    "deterministic",
+    "num_devices",
+)
+_ABOUT_LENGTH = (
+    "max_steps",
+    "max_time",
+    "min_epochs",
+    "limit_train_batches",
+    "limit_val_batches",
+    "overfit_batches",
+    "check_val_every_n_epoch",
+    "val_check_interval",
+    "fast_dev_run",
+    "num_nodes",
+    "world_size",
+)
+_USUAL = {
+    "max_steps": -1,
+    "overfit_batches": 0.0,
+    "fast_dev_run": False,
+    "min_epochs": 0,
+    "limit_train_batches": 1.0,
+    "limit_val_batches": 1.0,
+    "check_val_every_n_epoch": 1,
+    "val_check_interval": 1.0,
+    "num_nodes": 1,
+    "world_size": 1,
+    "deterministic": False,
+}
+"""Values of a Trainer that say that nothing was asked for."""
+
+
+def module_values(module: Any, datamodule: Any) -> dict[str, Any]:
+    """What `save_hyperparameters` keeps of the module and of its data module, as the script calls it."""
+    found: dict[str, Any] = {}
+    for part in (datamodule, module):
+        with suppress(Exception):  # `hparams` may be any object of the user's
+            found.update(plain_parameters(part.hparams))
+    return found
+
+
+def training_values(trainer: Any, module: Any, optimized: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a training begins with.
+
+    Args:
+        trainer: that fits.
+        module: that trains.
+        optimized: what the optimizers hold, which knows better than the arguments of the script.
+
+    Returns:
+        How it trains, and how long and on what, which is no property of the module.
+    """
+    loader = first_loader(trainer.train_dataloader)
+    how = {**read(trainer, _OF_TRAINER, _USUAL), **loader_values(loader), **size_values(module), **optimized}
+    for name, scheduler in enumerate(scheduler_names(trainer)):
+        how["lr_scheduler" if name == 0 else f"lr_scheduler_{name + 1}"] = scheduler
+    stated = module_values(module, trainer.datamodule)
+    how = {**canonical_parameters(stated, known=how), **how}
+    epochs = trainer.max_epochs
+    length = {
+        "num_epochs": epochs if epochs is not None and epochs >= 0 else None,
+        **read(trainer, _ABOUT_LENGTH, _USUAL),
+        **data_counts(trainer.train_dataloader, trainer.num_training_batches),
+        "steps_per_epoch": finite(trainer.num_training_batches),
+        "strategy": type(trainer.strategy).__name__,
+        "accelerator": type(trainer.accelerator).__name__,
+        "seed": os.environ.get("PL_GLOBAL_SEED"),
+    }
+    length.pop("num_batches")
+    return known(how), {name: value for name, value in known(length).items() if name not in how}
+
+
+def scheduler_names(trainer: Any) -> list[str]:
+    """The classes of the schedulers."""
+    return [type(one.scheduler).__name__ for one in trainer.lr_scheduler_configs]

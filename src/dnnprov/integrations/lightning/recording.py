@@ -1,0 +1,180 @@
+"""What one callback records of the trainings and tests of a Trainer.
+
+The row of an epoch is written when all of it is known. Lightning logs for an epoch until the hooks of the module and
+of all callbacks are through, and moves a scheduler that waits for a metric after that. So the row waits for what comes
+next: a checkpoint, the next epoch, the end of the training, or an exception.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.capture.run_task import end_of_block
+from dnnprov.integrations.lightning.checkpoints import best_rows, written_row
+from dnnprov.integrations.lightning.endings import metric_technique, schedulers, why_ended
+from dnnprov.integrations.lightning.epoch_metrics import EpochMetrics
+from dnnprov.integrations.lightning.hyperparameters import training_values
+from dnnprov.integrations.metric_names import canonical_name, with_canonical_names
+from dnnprov.integrations.technique import Technique
+from dnnprov.integrations.torch_parts import layer_rows
+from dnnprov.integrations.trainer_rates import TrainerRates
+from dnnprov.integrations.trainer_values import data_counts
+from dnnprov.integrations.training_steps import TrainingSteps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dnnprov.capture.run_task import RunTask
+    from dnnprov.integrations.run_choice import RunChoice
+
+
+class TrainerRecording:
+    """Hands what happens in a Trainer to the steps of its trainings.
+
+    Its methods may raise: who calls them wraps the call in `steps.guarded`. It holds neither Trainer nor module.
+
+    Args:
+        choice: the run to record into.
+        after: tasks whose results a training uses.
+
+    Attributes:
+        steps: of its trainings.
+    """
+
+    def __init__(self, choice: RunChoice, after: RunTask | Iterable[RunTask] | None = None) -> None:
+        self.steps = TrainingSteps(choice, after)
+        self._rates = TrainerRates(self.steps)
+        self._metrics = EpochMetrics()
+        self._validation = EpochMetrics()
+        self._owed: int | None = None
+        self._validated: dict[str, Any] = {}
+
+    def begin_training(self, trainer: Any, module: Any) -> None:
+        """A `fit` has its data and its optimizers; a value that cannot be read costs that value, not the task."""
+        how: dict[str, Any] = {}
+        length: dict[str, Any] = {}
+        with self.steps.guarded("lightning optimizers"):
+            how = self._rates.begin(trainer.optimizers)
+        with self.steps.guarded("lightning hyperparameters"):
+            how, length = training_values(trainer, module, how)
+        self._owed = None
+        self.steps.begin_training(how, module, functools.partial(layer_rows, module), length)
+        training = self.steps.training
+        if training is not None:
+            training.run.expect_own_end(None)
+            self._use_checkpoint(trainer, training)
+
+    def begin_epoch(self, trainer: Any) -> None:
+        """An epoch begins; what was changed until now it trains with."""
+        self.settle_epoch(trainer)
+        is_scheduled = bool(schedulers(trainer, "step"))
+        self._rates.see(lambda: metric_technique(trainer), is_scheduled=is_scheduled)
+        self.steps.begin_epoch(trainer.current_epoch + 1)
+        self._validated = {}
+        self._metrics.begin(trainer.callback_metrics)
+
+    def add_step(self, trainer: Any, module: Any, outputs: Any) -> None:
+        """A batch was trained with."""
+        self._metrics.add_step(outputs, trainer.accumulate_grad_batches if module.automatic_optimization else 1)
+
+    def optimizer_steps(self, optimizer: Any) -> None:
+        """An optimizer is about to make a step."""
+        self._rates.stepped(optimizer)
+
+    def begin_validation(self, trainer: Any) -> None:
+        """The training validates."""
+        self._validation.begin(trainer.callback_metrics)
+
+    def end_validation(self, trainer: Any) -> None:
+        """The training has validated: at the end of an epoch for its row, else as series too."""
+        found = with_canonical_names(self._validation.logged(trainer.callback_metrics))
+        self._validated = found
+        run = self.steps.run
+        if run is not None and found and trainer.val_check_batch != trainer.num_training_batches:
+            run.log(step=int(trainer.global_step), epoch=trainer.current_epoch + 1, **found)
+
+    def close_epoch(self, trainer: Any) -> None:
+        """The epoch has trained and validated, and schedulers of epochs have acted; its row is still to come."""
+        self._see_accumulation(trainer)
+        within, behind = schedulers(trainer, "step"), schedulers(trainer, "epoch")
+        self._rates.close_epoch(within, behind)
+        self._owed = trainer.current_epoch + 1
+        self.steps.owe_epoch(self._owed, self._row(trainer))
+
+    def settle_epoch(self, trainer: Any) -> None:
+        """Whatever comes next, the epoch is over: write its row."""
+        if self._owed is None:
+            return
+        epoch, self._owed = self._owed, None
+        with self.steps.guarded("lightning metrics"):
+            self.steps.owe_epoch(epoch, self._row(trainer))
+        self.steps.settle_owed()
+
+    def end_training(self, trainer: Any) -> None:
+        """The `fit` came to its end; why, if before it was done, is why the run ended."""
+        self.settle_epoch(trainer)
+        self._rates.end()
+        training, reason = self.steps.training, why_ended(trainer)
+        if training is not None:
+            for row in best_rows(trainer):
+                training.generates_file(row["path"], "best")
+                training.generates("oCheckpoint", **row)
+            if reason is not None:
+                training.run.expect_own_end("finished", reason)
+        self.steps.end_training("finished", reason)
+
+    def fail(self, trainer: Any, error: BaseException) -> None:
+        """An exception left whatever was under way."""
+        self.settle_epoch(trainer)
+        self._rates.end()
+        status, reason = end_of_block(error)
+        self.steps.abandon_training(status, reason or type(error).__name__)
+        self.steps.abandon_testing(status, reason)
+
+    def begin_testing(self, trainer: Any, tag: str) -> None:
+        """A `test` or a `validate` begins."""
+        self._validation.begin(trainer.callback_metrics)
+        self._use_checkpoint(trainer, self.steps.begin_testing(tag))
+
+    def end_testing(self, trainer: Any) -> None:
+        """A `test` or a `validate` has its metrics."""
+        is_test = trainer.state.fn == "test"
+        loaders = trainer.test_dataloaders if is_test else trainer.val_dataloaders
+        counts = data_counts(loaders, trainer.num_test_batches if is_test else trainer.num_val_batches)
+        found = self._validation.logged(trainer.callback_metrics)
+        bare = {canonical_name(name).removeprefix("val_"): value for name, value in found.items()}
+        self.steps.end_testing({**bare, **found}, counts)
+
+    def begin_prediction(self, trainer: Any) -> None:
+        """A `predict` begins."""
+        self._use_checkpoint(trainer, self.steps.begin_prediction())
+
+    def end_prediction(self, trainer: Any) -> None:
+        """A `predict` is through."""
+        self.steps.end_prediction(data_counts(trainer.predict_dataloaders, trainer.num_predict_batches))
+
+    def file_written(self, trainer: Any, path: Any, writer: Any) -> None:
+        """A checkpoint was written; of several ranks the first tells it."""
+        self.settle_epoch(trainer)
+        place = Path(path).absolute()
+        if not trainer.is_global_zero or not place.exists():
+            return
+        self.steps.add_file(place, "checkpoint")
+        if self.steps.training is not None:
+            row = {"epoch": self.steps.last_epoch, "path": str(place), **written_row(trainer, writer)}
+            self.steps.training.generates("oCheckpoint", **row)
+
+    def _row(self, trainer: Any) -> dict[str, Any]:
+        return {**self._metrics.row(trainer.callback_metrics), **self._validated, **self._rates.epoch_rates}
+
+    def _see_accumulation(self, trainer: Any) -> None:
+        scheduler = next((one for one in trainer.callbacks if hasattr(one, "going_to_accumulate_grad_batches")), None)
+        technique = Technique() if scheduler is None else Technique(type(scheduler).__name__, agent="callback")
+        self.steps.see({"accumulate_grad_batches": trainer.accumulate_grad_batches}, lambda: technique)
+
+    def _use_checkpoint(self, trainer: Any, task: RunTask) -> None:
+        path = trainer.ckpt_path
+        if path and Path(path).exists():
+            task.uses_file(path, "checkpoint")

@@ -1,0 +1,67 @@
+"""A real loop with an Accelerator and its tracker."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from accelerate import Accelerator
+
+import dnnprov
+from dnnprov.accelerate import Tracker
+from dnnprov.errors import UsageError
+from dnnprov.model.events import ProblemRecorded, RunEnded, RunStarted, TaskBegan
+from recorded import rows_of
+
+
+def train(tracker, epochs=2):
+    accelerator = Accelerator(log_with=tracker, cpu=True)
+    accelerator.init_trackers("line", config={"lr": 0.1, "num_epochs": epochs, "nested": {"depth": 2}})
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model, optimizer = accelerator.prepare(model, optimizer)
+    for epoch in range(1, epochs + 1):
+        for step in range(3):
+            loss = model(torch.ones(1, 1)).square().mean()
+            accelerator.backward(loss)
+            optimizer.step()
+            optimizer.zero_grad()
+            accelerator.log({"batch_loss": loss.item()}, step=3 * (epoch - 1) + step)
+        accelerator.log({"epoch": epoch, "train_loss": loss.item(), "val_acc": 0.5}, step=3 * epoch)
+    return accelerator
+
+
+def test_a_loop_is_a_run_with_its_hyperparameters_epochs_and_series(recorded):
+    tracker = Tracker("line")
+    accelerator = train(tracker)
+    assert accelerator.get_tracker("dnnprov", unwrap=True) is tracker.run
+    accelerator.end_training()
+    expected = {"learning_rate": 0.1, "lr": 0.1, "num_epochs": 2, "nested_depth": 2}
+    assert recorded.parameters() == expected
+    first, second = recorded.rows("oTrainingModel")
+    assert (first["epoch"], second["epoch"]) == (1, 2)
+    assert first["loss"] == first["train_loss"] > second["loss"] > 0
+    assert first["val_accuracy"] == first["val_acc"] == 0.5
+    series = rows_of(recorded.store, "SELECT step FROM metric WHERE name = 'batch_loss' ORDER BY step")
+    assert [row["step"] for row in series] == [0, 1, 2, 3, 4, 5]
+    assert [event.status for event in recorded.events(RunEnded)] == ["finished"]
+    assert recorded.events(ProblemRecorded) == []
+
+
+def test_the_run_of_an_enclosing_block_is_taken_and_left_open(recorded):
+    with dnnprov.start_run("mine") as run:
+        train(Tracker()).end_training()
+        assert run.status == "running"
+    assert [event.dataflow for event in recorded.events(RunStarted)] == ["mine"]
+    assert [event.tag for event in recorded.events(TaskBegan)] == ["Training"]
+
+
+def test_a_failure_of_ours_does_not_reach_the_loop(recorded, monkeypatch):
+    tracker = Tracker("line")
+    monkeypatch.setattr(tracker._steps, "end_epoch", None)
+    train(tracker).end_training()
+    assert "NoneType" in recorded.events(ProblemRecorded)[0].detail
+
+
+def test_wrong_arguments_are_refused_before_anything_trains():
+    with pytest.raises(UsageError, match="params='x' is a str"):
+        Tracker("line", params="x")
