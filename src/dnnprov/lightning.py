@@ -13,12 +13,9 @@ except ModuleNotFoundError as error:
 
 from dnnprov.integrations.framework_version import check_oldest
 
-check_oldest("dnnprov.lightning", "Lightning", "2.0", _package.__version__)
+check_oldest("dnnprov.lightning", "Lightning", "2.2", _package.__version__)
 
 from dnnprov.integrations.lightning.callback import Callback  # noqa: E402 - an older one may lack what it imports
-from dnnprov.integrations.lightning.checkpoints import install as _install  # noqa: E402
 from dnnprov.integrations.lightning.logger import Logger  # noqa: E402
-
-_install(_package.Trainer)
 
 __all__ = ["Callback", "Logger"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -328,7 +329,8 @@ def test_an_early_stop_is_the_reason_that_the_run_ended(recorded, tmp_path):
     (run,) = recorded.events(RunEnded)
     assert (task.status, run.status) == ("finished", "finished")
     assert task.reason == run.reason
-    assert run.reason.startswith("EarlyStopping: Monitored metric val_loss did not improve")
+    assert run.reason.startswith("EarlyStopping: ")
+    assert "val_loss did not improve" in run.reason
     assert len(recorded.rows("oTrainingModel")) == 2
 
 
@@ -352,7 +354,7 @@ def test_ctrl_c_is_an_interrupted_run(recorded, tmp_path):
     provenance = Callback("net")
     module = small_net(fails_in_epoch=1, error=KeyboardInterrupt())
     try:
-        with pytest.raises(SystemExit):
+        with contextlib.suppress(SystemExit):  # before 2.4 it returns
             trainer(tmp_path, [provenance]).fit(module, loader())
     finally:
         signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on

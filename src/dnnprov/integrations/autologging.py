@@ -75,14 +75,14 @@ FRAMEWORKS = (
         "lightning",
         "dnnprov.integrations.lightning.activation",
         "fit, validate, test and checkpoints of Lightning",
-        ("2.6", "2.6"),
+        ("2.2", "2.6"),
     ),
     Framework(
         "pytorch_lightning",
         "pytorch_lightning",
         "dnnprov.integrations.lightning.activation",
         "fit, validate, test and checkpoints of Lightning as pytorch_lightning",
-        ("2.6", "2.6"),
+        ("2.2", "2.6"),
     ),
     Framework(
         "transformers",

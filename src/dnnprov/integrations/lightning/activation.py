@@ -32,8 +32,5 @@ def callbacks_for_trainer() -> list[Any]:
     if not _asked_for or not _asked_for[0].records("lightning"):
         return []
     from dnnprov.integrations.lightning.automatic import AutomaticCallback  # noqa: PLC0415 - imports Lightning
-    from dnnprov.integrations.lightning.bases import package  # noqa: PLC0415
-    from dnnprov.integrations.lightning.checkpoints import install  # noqa: PLC0415
 
-    install(package.Trainer)
     return [AutomaticCallback(_asked_for[0])]

@@ -10,6 +10,7 @@ from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.autologging import program_name
 from dnnprov.integrations.claims import claim, release
 from dnnprov.integrations.lightning.bases import package
+from dnnprov.integrations.lightning.checkpoints import install
 from dnnprov.integrations.lightning.recording import TrainerRecording
 from dnnprov.integrations.run_choice import RunChoice, in_another_thread
 
@@ -119,6 +120,7 @@ class Callback(package.Callback):  # type: ignore[misc]
         """Lightning gets ready: PyTorch below records nothing of it."""
         self.tie()
         claim(NAME)
+        install(package.Trainer)  # here, for a rank that was spawned imports no more than this
 
     @_guarded
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
