@@ -65,4 +65,3 @@ def recorded(store):
 def recorded_in():
     """What lies in the journals of any store, for trainings that several tests look at."""
     return Recorded
-

@@ -375,6 +375,8 @@ def test_a_rank_or_a_child_taken_in_before_rank_0_leaves_the_same_plan(tmp_path)
             ElementsRecorded(set="oFilters", relation="generated", task=1, rows=[{"filter_name": "gray-scale"}]),
             TaskBegan(tag="Training", after=[1]),
             epoch(1, task=3, loss=1.0),
+            RunEnded(status="finished"),
+            SegmentClosed(),
         ]
 
     def child():
@@ -579,14 +581,16 @@ def test_a_run_whose_journal_was_closed_without_its_end_is_crashed(store):
 
 
 def test_a_run_whose_rank_0_was_never_heard_waits_for_it_while_it_may_come(store, monkeypatch):
-    write_segment(store, "r1-a", [TaskBegan(tag="Training"), SegmentClosed()], rank=1)
+    write_segment(store, "r1-a", [TaskBegan(tag="Training"), RunEnded(status="finished"), SegmentClosed()], rank=1)
     assert column_of(store, "SELECT status FROM run") == ["running"]
     monkeypatch.setattr("dnnprov.store.liveness.STALE_SECONDS", -1.0)
-    assert column_of(store, "SELECT status FROM run") == ["crashed"]
+    assert rows_of(store, "SELECT status, exit_reason FROM run") == [
+        {"status": "crashed", "exit_reason": "rank 0 died: nothing was ever heard of it"}
+    ]
     monkeypatch.setattr("dnnprov.store.liveness.STALE_SECONDS", 90.0)
     path = write_segment(store, "r0-a", [RunStarted(dataflow="m", name="n")])
-    assert column_of(store, "SELECT status FROM run") == ["running"]
-    assert column_of(store, "SELECT status FROM task") == ["running"]
+    assert rows_of(store, "SELECT status, exit_reason FROM run") == [{"status": "running", "exit_reason": None}]
+    assert column_of(store, "SELECT status FROM run_rank ORDER BY rank") == ["running", "finished"]
     with path.open("ab") as stream:
         for number, event in enumerate((RunEnded(status="finished"), SegmentClosed()), 2):
             event.seq, event.at = number, time.time_ns() // 1000

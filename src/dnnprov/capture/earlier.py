@@ -40,7 +40,7 @@ class EarlierRun:
         name: of the run; `None` where its beginning is not here.
         parameters: hyperparameter -> last value.
         num_adaptations: so far.
-        num_attempts: processes of rank 0 so far.
+        num_attempts: processes of the rank so far.
         next_step: after the last step of a metric.
     """
 
@@ -51,8 +51,8 @@ class EarlierRun:
     next_step: int = 0
 
 
-def find_earlier(folder: StoreFolder, uid: str) -> EarlierRun | None:
-    """The run of this uid as its journals have it; `None` where there are none.
+def find_earlier(folder: StoreFolder, uid: str, rank: int = 0) -> EarlierRun | None:
+    """The run of this uid as the journals of a rank have it; `None` where there are none.
 
     Raises:
         OSError: the journals cannot be read.
@@ -65,7 +65,7 @@ def find_earlier(folder: StoreFolder, uid: str) -> EarlierRun | None:
             header = read_header(path)
         except JournalError:  # not ours; ingest says so
             continue
-        if header is not None and header.rank == 0 and header.forked_from is None:
+        if header is not None and header.rank == rank and header.forked_from is None:
             segments.append((header.attempt, header.at, path))
     if not segments:
         return None

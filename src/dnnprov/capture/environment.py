@@ -22,6 +22,7 @@ ALLOWED_VARIABLES = (
     "JAX_PLATFORMS",
     "KERAS_BACKEND",
     "LOCAL_RANK",
+    "NODE_RANK",
     "OMP_NUM_THREADS",
     "PYTHONHASHSEED",
     "RANK",
@@ -29,7 +30,11 @@ ALLOWED_VARIABLES = (
     "SLURM_JOB_NAME",
     "SLURM_NNODES",
     "SLURM_PROCID",
+    "SLURM_RESTART_COUNT",
+    "SLURM_STEP_ID",
     "TF_DETERMINISTIC_OPS",
+    "TORCHELASTIC_RESTART_COUNT",
+    "TORCHELASTIC_RUN_ID",
     "WORLD_SIZE",
     "XLA_FLAGS",
 )
@@ -50,10 +55,13 @@ GIT_TIMEOUT_SECONDS = 4.0
 """For all that git is asked; a slow file system must not hold up the end of a run."""
 
 
-def environment() -> EnvironmentRecorded:
+def environment(device: str | None = None) -> EnvironmentRecorded:
     """The environment of this process. Takes some milliseconds, most of them git's, so call it off the training thread.
 
     A part that cannot be read is left out.
+
+    Args:
+        device: that the process trains on, which only the training thread can tell.
     """
     event = EnvironmentRecorded(
         host=socket.gethostname(),
@@ -62,6 +70,7 @@ def environment() -> EnvironmentRecorded:
         num_cpus=_usable_cpus(),
         memory_bytes=_memory_bytes(),
         gpu=_gpu(),
+        device=device,
         python=platform.python_version(),
         packages=installed_packages(),
         command_line=safe_command_line(getattr(sys, "orig_argv", sys.argv)),

@@ -95,9 +95,20 @@ class Run:
         self._ending: tuple[RunStatus, str | None] | None = None
         self._before_finish: list[Callable[[], None]] = []
         self._asked_whether_executing: list[Callable[[], bool]] = []
+        self._before_first_task: Callable[[], None] | None = None
         self._own_end: tuple[RunStatus, str | None] | None = None
         self._tokens: list[Token[Run | None]] = []
         self._warned_closed = False
+
+    @property
+    def rank(self) -> int:
+        """Of this process in a training of several, else 0."""
+        return self.recorder.rank
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process records what is the same in all: of several, rank 0 does."""
+        return self.recorder.rank == 0
 
     @property
     def status(self) -> RunStatus:
@@ -127,6 +138,10 @@ class Run:
         Returns:
             The task, a context manager that ends it.
         """
+        if self._before_first_task is not None:
+            job, self._before_first_task = self._before_first_task, None
+            with self.recorder.guarded("before the first task"):
+                job()
         tag, before = plain_text(tag), self._tasks_in(after)
         if tag.lower() in TRAINING_TAGS:
             before += [fed for fed in self._feeding if fed not in before]
@@ -181,6 +196,8 @@ class Run:
     def set_params(self, /, **parameters: Any) -> None:
         """Record hyperparameters: a new one fills the run's row of `iTrainingModel`, a changed one is an adaptation.
 
+        Of several ranks, rank 0 records them: they are the same everywhere.
+
         Args:
             parameters: name -> value. A name known with another value is recorded in `oAdaptation`, with the
                 technique `manual`; the row keeps the value that the training began with.
@@ -189,6 +206,9 @@ class Run:
             return
         with self.recorder.guarded("set_params"):
             new, changed = self.hyperparameters.new(parameters), self.hyperparameters.changed(parameters)
+            if not self.leads:
+                self.hyperparameters.note({**new, **changed})
+                return
             if new:
                 self.recorder.append(ParametersSet(values=dict(new)), keep=True)
                 self.hyperparameters.note(new)
@@ -201,6 +221,9 @@ class Run:
         A value that differs from the stated one is noted as a problem `conflicting_hyperparameter`.
         """
         parameters = self.hyperparameters.kept(parameters)
+        if not self.leads:
+            self.set_params(**parameters)
+            return
         for name, plain in self.hyperparameters.changed(parameters).items():
             stated = self.hyperparameters.known(name)
             if stated is not None and plain is not None:
@@ -214,7 +237,8 @@ class Run:
         """Give a run that was begun before its name was known that name, and tags."""
         if not self.is_closed("a name"):
             self.name = name
-            self.recorder.append(RunStarted(dataflow=self.dataflow, name=name, tags=dict(tags)), keep=True)
+            if self.leads:
+                self.recorder.append(RunStarted(dataflow=self.dataflow, name=name, tags=dict(tags)), keep=True)
 
     def feed_trainings(self, tasks: Iterable[RunTask]) -> None:
         """Name tasks whose results each Training that begins from now on uses too; a later call replaces them."""
@@ -222,7 +246,7 @@ class Run:
 
     def declare(self, transformations: list[TransformationDeclared]) -> None:
         """Record a plan of the run's dataflow; whatever is new in it makes a new version."""
-        if not self.is_closed("the plan"):
+        if self.leads and not self.is_closed("the plan"):
             self.recorder.append(DataflowDeclared(dataflow=self.dataflow, transformations=transformations), keep=True)
 
     def adapt(self, change: Change, training: RunTask | None = None) -> None:
@@ -235,7 +259,8 @@ class Run:
         if self.is_closed("an adaptation"):
             return
         with self.recorder.guarded("adapt"):
-            self._adaptations.record(change, training or self.training)
+            if self.leads:
+                self._adaptations.record(change, training or self.training)
             self.hyperparameters.note({change.attribute: change.new_value})
 
     def add_file(self, path: str | os.PathLike[str], role: str | None = None) -> None:
@@ -367,6 +392,10 @@ class Run:
             listener: is called with the epoch and the metrics; returns whether it recorded them.
         """
         self._epoch_listeners.append(listener)
+
+    def before_first_task(self, job: Callable[[], None]) -> None:
+        """Do something when the first task is about to begin; a later call replaces it."""
+        self._before_first_task = job
 
     def before_finish(self, job: Callable[[], None]) -> None:
         """Do something when the run is about to be finished, while it still records."""

@@ -6,15 +6,19 @@ import atexit
 import secrets
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.capture.device import training_device
 from dnnprov.capture.disabled_recorder import DisabledRecorder
 from dnnprov.capture.earlier import find_earlier
 from dnnprov.capture.environment import environment
 from dnnprov.capture.follower import start_follower
+from dnnprov.capture.launching_process import is_importing_again
 from dnnprov.capture.notebook import running_cell
 from dnnprov.capture.recorder import Recorder
 from dnnprov.capture.run import Run, active_run, open_runs
+from dnnprov.capture.run_part import RunPart, find_attempt, find_part
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.capture.switches import is_switched_on
 from dnnprov.capture.user_warning import warn_user
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
 
+    from dnnprov.capture.earlier import EarlierRun
     from dnnprov.journal.folder import StoreFolder
 
 DISABLED_VARIABLE = "DNNPROV_DISABLED"
@@ -42,6 +47,8 @@ def start_run(
     resume: str | None = None,
 ) -> Run:
     """Start recording a run of a dataflow.
+
+    In a training of several processes each of them calls this: they record one run, rank 0 what is the same everywhere.
 
     Args:
         dataflow: its tag, what the user calls the model or project: `"alexnet"`.
@@ -80,49 +87,53 @@ def start_run(
         )
     labels = _labels(tags)
     folder = store_folder(store)
-    if is_switched_on(DISABLED_VARIABLE, default=False):
+    if is_switched_on(DISABLED_VARIABLE, default=False) or is_importing_again():
         return Run(DisabledRecorder(folder, resume or secrets.token_hex(8)), dataflow, name or dataflow)
     _finish_earlier_cells(dataflow)
-    resumed = _resume(folder, dataflow, resume) if resume else None
-    run = _begun(resumed) if resumed else begin_run(folder, dataflow, name, labels, parent)
+    part = find_part(folder, dataflow)
+    resumed = _resume(folder, dataflow, resume, part) if resume else None
+    run = _begun(resumed or _begin(folder, dataflow, name, labels, parent, part))
     run.set_params(**{plain_text(key): value for key, value in (params or {}).items()})
     return run
 
 
-def begin_run(
-    folder: StoreFolder,
-    dataflow: str,
-    name: str | None,
-    labels: Mapping[str, str],
-    parent: Run | str | None = None,
-    uid: str | None = None,
-) -> Run:
-    """Start a run whose arguments are known to be good.
+def begin_run(folder: StoreFolder, dataflow: str, name: str, labels: Mapping[str, str], uid: str) -> Run:
+    """Start a run whose uid was chosen before.
 
     Args:
         folder: of the store.
         dataflow: its tag.
-        name: for people; `None` for `<dataflow>-<n>`.
+        name: for people.
         labels: label -> text.
-        parent: that it is a part of.
-        uid: of the run, which no other has; made where it is `None`.
+        uid: of the run, which no other has.
     """
-    uid = uid or secrets.token_hex(8)
-    if is_switched_on(DISABLED_VARIABLE, default=False):
-        return Run(DisabledRecorder(folder, uid), dataflow, name or dataflow)
-    return _begun(_start(Recorder(folder, uid), dataflow, name, labels, parent))
+    if is_switched_on(DISABLED_VARIABLE, default=False) or is_importing_again():
+        return Run(DisabledRecorder(folder, uid), dataflow, name)
+    part = replace(find_part(folder, dataflow), uid=uid)
+    return _begun(_begin(folder, dataflow, name, labels, None, part))
 
 
 def _begun(run: Run) -> Run:
     """The run, once its environment is being recorded and it will be ended with the process."""
-    run.recorder.submit(lambda: _record_environment(run.recorder))
+    _record_environment(run)
     open_runs.add(run)
     return run
 
 
-def _start(
-    recorder: Recorder, dataflow: str, name: str | None, labels: Mapping[str, str], parent: Run | str | None
+def _begin(
+    folder: StoreFolder,
+    dataflow: str,
+    name: str | None,
+    labels: Mapping[str, str],
+    parent: Run | str | None,
+    part: RunPart,
 ) -> Run:
+    """A new run, or the part of this process in one that other ranks or earlier processes began."""
+    if part.attempt or part.rank:
+        earlier = _earlier(folder, part.uid, part.rank)
+        if part.rank or earlier is not None:
+            return _join(folder, dataflow, part, earlier, name)
+    recorder = Recorder(folder, part.uid, attempt=part.attempt)
     run = Run(recorder, dataflow, _run_name(recorder, dataflow, name))
     recorder.append(
         RunStarted(
@@ -137,26 +148,62 @@ def _start(
     return run
 
 
-def _resume(folder: StoreFolder, dataflow: str, uid: str) -> Run | None:
-    """The run of this uid, to go on with; `None`, which is said, where the store has none: then a new one starts."""
-    try:
-        earlier = find_earlier(folder, uid)
-    except Exception:  # noqa: BLE001 - whatever a damaged journal raises, the training starts (P1)
-        earlier = None
-    if earlier is None:
-        warn_user(f"resume={uid!r} is the uid of no run in {folder.path}; a new run is recorded instead")
-        return None
-    recorder = Recorder(folder, uid, attempt=earlier.num_attempts)
-    run = Run(recorder, dataflow, earlier.name or uid)
-    run.continue_from(earlier)
-    recorder.append(RunResumed(dataflow=dataflow), keep=True)
+def _join(folder: StoreFolder, dataflow: str, part: RunPart, earlier: EarlierRun | None, name: str | None) -> Run:
+    """Record into a run that is there, or will be, from a rank or a further process of it."""
+    recorder = Recorder(folder, part.uid, part.rank, part.attempt)
+    run = Run(recorder, dataflow, (earlier.name if earlier else None) or name or part.uid)
+    if earlier is not None:
+        run.continue_from(earlier)
+    if part.attempt:
+        recorder.append(RunResumed(dataflow=dataflow), keep=True)
     return run
 
 
-def _record_environment(recorder: Recorder) -> None:
-    with recorder.guarded("follower"):
-        start_follower(recorder.folder)
-    recorder.append(environment())
+def _resume(folder: StoreFolder, dataflow: str, uid: str, part: RunPart) -> Run | None:
+    """The run of this uid, to go on with; `None`, which is said, where the store has none: then a new one starts."""
+    first = _earlier(folder, uid, 0)
+    if first is None:
+        warn_user(f"resume={uid!r} is the uid of no run in {folder.path}; a new run is recorded instead")
+        return None
+    attempt = max(first.num_attempts if part.rank == 0 else 0, find_attempt(folder, uid, part.rank), part.attempt)
+    earlier = first if part.rank == 0 else _earlier(folder, uid, part.rank)
+    return _join(folder, dataflow, RunPart(uid, part.rank, max(attempt, 1)), earlier, first.name)
+
+
+def _earlier(folder: StoreFolder, uid: str, rank: int) -> EarlierRun | None:
+    try:
+        return find_earlier(folder, uid, rank)
+    except Exception:  # noqa: BLE001 - whatever a damaged journal raises, the training starts (P1)
+        return None
+
+
+def _record_environment(run: Run) -> None:
+    """Where this process runs. Its device may be chosen after the run is started, but before there is a task."""
+    recorder, device = run.recorder, _device(run)
+
+    def record() -> None:
+        if run.leads:
+            with recorder.guarded("follower"):
+                start_follower(recorder.folder)
+        recorder.append(environment(device))
+
+    def record_device() -> None:
+        chosen = _device(run)
+        if chosen is not None:
+            recorder.submit(lambda: recorder.record(environment(chosen)))
+
+    recorder.submit(record)
+    if device is None:
+        run.before_first_task(record_device)
+
+
+def _device(run: Run) -> str | None:
+    """That of this thread, which background threads may not have."""
+    try:
+        return training_device()
+    except Exception as error:  # noqa: BLE001 - whatever another version of a framework raises, the training starts (P1)
+        run.recorder.note_problem("degraded", f"the device cannot be told: {error}")
+        return None
 
 
 def _run_name(recorder: Recorder, dataflow: str, name: str | None) -> str:

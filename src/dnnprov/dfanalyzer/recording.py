@@ -159,7 +159,7 @@ class Recording:
             return self._recording_in(execution, run, is_resumed=True)
         tags = {EXECUTION_TAG: execution}
         if empty is None:
-            return self._recording_in(execution, begin_run(self._folder, self.tag, execution, tags, uid=uid))
+            return self._recording_in(execution, begin_run(self._folder, self.tag, execution, tags, uid))
         empty.run.rename(execution, tags)
         self._runs[execution] = self._runs.pop("")
         return self._runs[execution]

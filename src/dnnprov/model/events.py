@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the journal; a reader refuses a segment of a later one."""
 
 Relation: TypeAlias = Literal["used", "generated"]
@@ -95,7 +95,7 @@ class RunResumed(Event):
 
 
 class RunEnded(Event):
-    """The run ended as its own process saw it."""
+    """The run ended as this process saw it; of a rank beyond 0, its part in the run."""
 
     status: RunStatus
     reason: str | None = None
@@ -107,6 +107,7 @@ class EnvironmentRecorded(Event):
     Attributes:
         user: login name of the person.
         host, os, cpu, num_cpus, memory_bytes, gpu, python: the machine.
+        device: that this process trains on, where a framework has one in use: `cuda:1 (NVIDIA H100)`.
         packages: name -> version of the installed distributions.
         frameworks: those of them that train networks and that the process had loaded.
         git_commit, git_branch, git_dirty, git_diff_sha256: state of the code, the hash over the uncommitted diff.
@@ -123,6 +124,7 @@ class EnvironmentRecorded(Event):
     num_cpus: int | None = None
     memory_bytes: int | None = None
     gpu: str | None = None
+    device: str | None = None
     python: str | None = None
     packages: dict[str, str] = {}
     frameworks: dict[str, str] = {}

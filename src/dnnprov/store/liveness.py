@@ -1,11 +1,12 @@
-"""Finds runs that ended without a word, and takes that back when they are heard again.
+"""Finds runs and ranks that ended without a word, and takes that back when they are heard again.
 
-A run is crashed when none of its own processes can live any more: on this machine by process id, start time and
-boot; elsewhere, or where it is hidden, when nothing was added to its journal for `STALE_SECONDS`. Both times are taken
+A rank is crashed when none of its own processes can live any more: on this machine by process id, start time and boot;
+elsewhere, or where it is hidden, when nothing was added to its journal for `STALE_SECONDS`. Both times are taken
 from the file system of the journal, so that no clock of another machine is believed. Forked children do not count while
 there are others.
 
-A run is crashed as well when all its journals are closed and none says how it ended.
+It is crashed as well when all its journals are closed and none says how it ended, and where nothing was heard of rank 0
+while others fell silent. The state of the run follows.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from dnnprov.journal.reader import is_process_gone, read_chunks
 from dnnprov.store.endings import (
     CRASH_REASON,
     UNENDED_REASON,
+    UNHEARD_REASON,
     UNWRITTEN_REASON,
-    crash_run,
+    crash_rank,
     hear,
     take_back,
 )
@@ -48,7 +50,7 @@ STALE_SECONDS = 90.0
 def find_ended_runs(
     connection: sqlite3.Connection, folder: StoreFolder, headers: Headers, unclosed: Iterable[Path]
 ) -> None:
-    """Mark runs as crashed whose processes are all gone.
+    """Mark ranks of runs as crashed whose processes are all gone.
 
     Args:
         connection: in autocommit mode.
@@ -57,9 +59,10 @@ def find_ended_runs(
         unclosed: open segments that may be those of forked children, or of runs that ended without closing them.
     """
     watch = _Watch(connection, folder, headers)
-    for (run_id,) in connection.execute("SELECT run_id FROM run WHERE status = 'running'").fetchall():
-        if watch.find_end(run_id):
-            _mark_crashed(connection, folder, watch, run_id)
+    running = connection.execute("SELECT run_id, rank FROM rank_state WHERE status = 'running'").fetchall()
+    for run_id, rank in running:
+        if watch.find_end(run_id, rank):
+            _mark_crashed(connection, folder, watch, run_id, rank)
     for path in unclosed:
         if watch.find_leftover(path):
             with transaction(connection):
@@ -81,12 +84,12 @@ def revive(connection: sqlite3.Connection, source: Source, heard_at: str | None,
     """Note that a run was heard; one that was taken for crashed runs on."""
     hear(connection, source, heard_at)
     if source.is_latest and not has_ended and source.header.forked_from is None:
-        take_back(connection, source.run_id)
+        take_back(connection, source.run_id, source.header.rank)
 
 
 @dataclass(frozen=True)
 class _Segment:
-    """A segment of a run: how far it is in, and when its process was last heard by the process's own clock."""
+    """A segment of a rank: how far it is in, and when its process was last heard by the process's own clock."""
 
     run: str
     process: str
@@ -98,7 +101,7 @@ class _Segment:
 
 @dataclass(frozen=True)
 class _End:
-    """How a run ended: why that is inferred, and the segments that nobody closed."""
+    """How a rank ended: why that is inferred, and the segments that nobody closed."""
 
     reason: str
     lost: tuple[_Segment, ...]
@@ -112,15 +115,19 @@ class _Watch:
         self._folder = folder
         self._headers = headers
 
-    def find_end(self, run_id: int) -> _End | None:
-        """The end of a run that has the status running; `None` while it may go on."""
+    def find_end(self, run_id: int, rank: int) -> _End | None:
+        """The end of a rank that has the status running; `None` while it may go on."""
         run = self._connection.execute(
-            "SELECT uid, dataflow_id, heartbeat_at FROM run WHERE run_id = ? AND status = 'running'", (run_id,)
+            "SELECT r.uid, r.dataflow_id, r.heartbeat_at FROM rank_state AS k JOIN run AS r USING (run_id)"
+            " WHERE k.run_id = ? AND k.rank = ? AND k.status = 'running'",
+            (run_id, rank),
         ).fetchone()
         if run is None:
             return None
         uid, dataflow_id, heartbeat_at = run
-        segments = self._segments(run_id, uid)
+        segments = self._segments(run_id, rank, uid)
+        if not segments:
+            return _End(UNHEARD_REASON, ()) if self._is_stale(heartbeat_at, None) else None
         lost = tuple(segment for segment in segments if segment.state == "open")
         if lost:
             return _End(self._reason(segments), lost) if all(self.is_gone(segment) for segment in lost) else None
@@ -137,12 +144,13 @@ class _Watch:
         return CRASH_REASON if is_unclosed else UNENDED_REASON
 
     def find_leftover(self, path: Path) -> tuple[_Segment, ...]:
-        """An unclosed segment whose process is gone and on which no running run depends, as the only one."""
+        """An unclosed segment whose process is gone and on which no running rank depends, as the only one."""
         run, process = path.parent.name, path.name.removesuffix(SEGMENT_SUFFIX)
         row = self._connection.execute(
             "SELECT j.state, j.position, p.heartbeat_at FROM run AS r JOIN process AS p USING (run_id)"
+            " JOIN rank_state AS k ON k.run_id = p.run_id AND k.rank = p.rank"
             " JOIN journal_position AS j ON j.segment = ? WHERE r.uid = ? AND p.name = ? AND j.state = 'open'"
-            " AND (r.status <> 'running' OR p.forked_from IS NOT NULL)",
+            " AND (k.status <> 'running' OR p.forked_from IS NOT NULL)",
             (f"{run}/{process}", run, process),
         ).fetchone()
         if row is None:
@@ -150,13 +158,13 @@ class _Watch:
         segment = _Segment(run, process, *row)
         return (segment,) if self.is_gone(segment) else ()
 
-    def _segments(self, run_id: int, uid: str) -> list[_Segment]:
-        """Those whose end means that of the run: of forked children only where no other is known."""
+    def _segments(self, run_id: int, rank: int, uid: str) -> list[_Segment]:
+        """Those whose end means that of the rank: of forked children only where no other is known."""
         rows = self._connection.execute(
             "SELECT p.forked_from, p.name, j.state, COALESCE(j.position, 0), p.heartbeat_at, p.attempt ="
             " (SELECT MAX(l.attempt) FROM process AS l WHERE l.run_id = p.run_id AND l.rank = p.rank) FROM process AS p"
-            " LEFT JOIN journal_position AS j ON j.segment = ? || '/' || p.name WHERE p.run_id = ?",
-            (uid, run_id),
+            " LEFT JOIN journal_position AS j ON j.segment = ? || '/' || p.name WHERE p.run_id = ? AND p.rank = ?",
+            (uid, run_id, rank),
         ).fetchall()
         own = [row for row in rows if row[0] is None]
         return [_Segment(uid, *row[1:]) for row in own or rows]
@@ -198,11 +206,11 @@ class _Watch:
             return time.time()
 
 
-def _mark_crashed(connection: sqlite3.Connection, folder: StoreFolder, watch: _Watch, run_id: int) -> None:
+def _mark_crashed(connection: sqlite3.Connection, folder: StoreFolder, watch: _Watch, run_id: int, rank: int) -> None:
     with transaction(connection):
-        end = watch.find_end(run_id)  # again, now that nobody else writes
+        end = watch.find_end(run_id, rank)  # again, now that nobody else writes
         if end is not None and _mark_gone(connection, folder, end.lost):
-            crash_run(connection, run_id, end.reason)
+            crash_rank(connection, run_id, rank, end.reason)
 
 
 def _mark_gone(connection: sqlite3.Connection, folder: StoreFolder, lost: tuple[_Segment, ...]) -> bool:

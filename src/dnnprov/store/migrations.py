@@ -23,6 +23,7 @@ from dnnprov.store.schema import (
     DROPOUT_INDEX,
     PLAN_TABLES,
     PREDEFINED_SETS,
+    RANK_TABLES,
     SCHEMA_VERSION,
     TABLES,
     data_set_table,
@@ -30,7 +31,7 @@ from dnnprov.store.schema import (
     quoted,
 )
 from dnnprov.store.transaction import transaction
-from dnnprov.store.views import ACCURACY_VIEW, METRIC_VIEW, NOTE_ACCURACY, accuracy_metrics
+from dnnprov.store.views import ACCURACY_VIEW, METRIC_VIEW, NOTE_ACCURACY, RANK_VIEW, accuracy_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -89,6 +90,7 @@ def _create(connection: sqlite3.Connection, folder: StoreFolder | None, names: l
     _execute_all(connection, TABLES)
     connection.execute(METRIC_VIEW)
     connection.execute(ACCURACY_VIEW)
+    connection.execute(RANK_VIEW)
     connection.executemany("INSERT INTO accuracy_metric VALUES (?, ?, ?, ?)", accuracy_metrics())
     catalog = Catalog(connection, folder, leaves_files=False)
     if names is not None:
@@ -172,6 +174,23 @@ def _note_accuracies(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE schema_version SET version = 3")
 
 
+def _note_ranks(connection: sqlite3.Connection) -> None:
+    """From version 3 to 4: each rank has a state of its own, and an environment its device.
+
+    No recorder of that time wrote of several ranks by itself; what there is of them ended with the run.
+    """
+    _make_room(connection, {"rank_state", "rank_state_running", "run_rank"})
+    connection.execute("ALTER TABLE environment ADD COLUMN device TEXT")
+    _execute_all(connection, RANK_TABLES)
+    connection.execute(RANK_VIEW)
+    connection.execute(
+        "INSERT INTO rank_state (run_id, rank, status, ended_at, exit_reason)"
+        " SELECT r.run_id, k.rank, r.status, r.ended_at, r.exit_reason FROM run AS r"
+        " JOIN (SELECT run_id, rank FROM process UNION SELECT run_id, 0 FROM run) AS k ON k.run_id = r.run_id"
+    )
+    connection.execute("UPDATE schema_version SET version = 4")
+
+
 @contextmanager
 def _upgrading(connection: sqlite3.Connection, place: str, version: int) -> Iterator[None]:
     """Take the views and triggers that people made out of the way: SQLite alters no table while one cannot be read."""
@@ -212,5 +231,6 @@ def _execute_all(connection: sqlite3.Connection, script: str) -> None:
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _name_tasks_and_order_versions,
     2: _note_accuracies,
+    3: _note_ranks,
 }
 """Version found -> the step that leads on from it."""

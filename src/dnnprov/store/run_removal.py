@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from dnnprov.store.catalog import Catalog
 
-_OF_RUN = ("run_metric", "run_tag", "run_agent", "environment", "file", "problem", "task", "process", "metric_series")
+_OF_RUN = ("run_metric", "run_tag", "run_agent", "environment", "file", "problem", "task", "rank_state", "process",
+           "metric_series")  # fmt: skip
 """Tables with rows of a run, which go after those that are found through them."""
 
 _GOING = 'temp."runs that go"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dnnprov.store.endings import end_attempt, end_run, go_on
+from dnnprov.store.endings import begin_run, end_attempt, end_rank, go_on
 from dnnprov.store.late_plan import complete_plan, leave_dataflow
 from dnnprov.store.source import time_text
 
@@ -54,6 +54,7 @@ class RunRows:
             " (SELECT p.run_id FROM run AS p WHERE p.uid = ?) WHERE run_id = ?",
             (event.name, source.started_at, event.parent, self._program(event.program), event.parent, source.run_id),
         )
+        begin_run(self._connection, source)
         self._catalog.record.move(source.run_id, source.dataflow_id)
         self._set_dataflow(source, event.dataflow)
         if left is not None:
@@ -77,10 +78,10 @@ class RunRows:
             go_on(self._connection, source)
 
     def end(self, event: events.RunEnded, source: Source) -> None:
-        """The run ended; one that a later process resumed goes on."""
+        """A rank of the run ended; one that a later process resumed goes on."""
         at = time_text(event.at)
         if source.is_latest:
-            end_run(self._connection, source, event.status, at, event.reason)
+            end_rank(self._connection, source, event.status, at, event.reason)
         else:
             end_attempt(self._connection, source, event.status, at)
 
@@ -94,12 +95,12 @@ class RunRows:
         """Where a process runs, and who is responsible."""
         self._connection.execute(
             "INSERT OR REPLACE INTO environment (run_id, process_id, user_name, host, os, cpu, num_cpus, memory_bytes,"
-            " gpu, python, packages, git_commit, git_branch, git_dirty, git_diff_sha256, command_line,"
+            " gpu, device, python, packages, git_commit, git_branch, git_dirty, git_diff_sha256, command_line,"
             " working_directory, variables, software)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 source.run_id, source.process_id, event.user, event.host, event.os, event.cpu, event.num_cpus,
-                event.memory_bytes, event.gpu, event.python, json.dumps(event.packages), event.git_commit,
+                event.memory_bytes, event.gpu, event.device, event.python, json.dumps(event.packages), event.git_commit,
                 event.git_branch, event.git_dirty, event.git_diff_sha256, json.dumps(event.command_line),
                 event.working_directory, json.dumps(event.variables), event.software,
             ),

@@ -1,4 +1,4 @@
-"""Schema version 3 of the provenance database: plain tables that a person enjoys querying.
+"""Schema version 4 of the provenance database: plain tables that a person enjoys querying.
 
 p-prov (the plan): dataflow, dataflow_version, data_transformation, data_set, attribute, data_dependency, program.
 r-prov (what happened): run, task, task_dependency, file, agent, environment, one table a data set, and metric.
@@ -18,7 +18,19 @@ from dnnprov.model.training import SETS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+
+RANK_TABLES = """
+CREATE TABLE rank_state (                  -- how each rank of a run does; what the run's own state follows from
+    run_id INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    status TEXT NOT NULL,                  -- as of run
+    ended_at TEXT,
+    exit_reason TEXT,
+    PRIMARY KEY (run_id, rank)
+) WITHOUT ROWID;
+CREATE INDEX rank_state_running ON rank_state (run_id, rank) WHERE status = 'running';
+"""
 
 PLAN_TABLES = """
 CREATE TABLE plan_fact (                   -- what versions follow from, each with the earliest event that shows it
@@ -153,6 +165,7 @@ CREATE TABLE process (
     UNIQUE (run_id, name)
 );
 CREATE INDEX process_by_run ON process (run_id, rank, attempt);
+{RANK_TABLES.strip()}
 CREATE TABLE task (
     task_id INTEGER PRIMARY KEY,
     run_id INTEGER NOT NULL,
@@ -215,7 +228,8 @@ CREATE TABLE environment (
     command_line TEXT,                     -- JSON: list
     working_directory TEXT,
     variables TEXT,                        -- JSON: the allowed environment variables
-    software TEXT
+    software TEXT,
+    device TEXT                            -- that the process trained on
 );
 CREATE INDEX environment_by_run ON environment (run_id);
 
@@ -331,7 +345,7 @@ def own_names() -> frozenset[str]:
     words = TABLES.split()
     tables = {words[index + 1] for index, word in enumerate(words) if word == "TABLE"}
     indexes = {words[index + 1] for index, word in enumerate(words) if word == "INDEX"}
-    return frozenset(tables | indexes | {"metric", "run_accuracy", "run_overview"})
+    return frozenset(tables | indexes | {"metric", "run_accuracy", "run_overview", "run_rank"})
 
 
 def quoted(name: str) -> str:

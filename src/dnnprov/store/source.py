@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dnnprov.store.endings import state_of_new_task
+from dnnprov.store.endings import begin_rank, state_of_new_task
 from dnnprov.store.places import Place, run_place
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def open_source(connection: sqlite3.Connection, header: events.SegmentOpened) ->
     (process_id,) = connection.execute(
         "SELECT process_id FROM process WHERE run_id = ? AND name = ?", (run_id, header.process)
     ).fetchone()
+    begin_rank(connection, run_id, header.rank)
     last_attempt, num_siblings = connection.execute(
         "SELECT MAX(attempt), COUNT(*) FILTER (WHERE attempt = ?) FROM process WHERE run_id = ? AND rank = ?",
         (header.attempt, run_id, header.rank),

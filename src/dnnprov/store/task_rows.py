@@ -53,7 +53,7 @@ class TaskRows:
         """The key of the task; a row that another segment's reference to it made is filled in."""
         place, at = (source.process_id, event.seq), time_text(event.at)
         referred = self._connection.execute(
-            "SELECT task_id, started_at FROM task WHERE process_id = ? AND sequence = ?", place
+            "SELECT task_id, started_at, rank FROM task WHERE process_id = ? AND sequence = ?", place
         ).fetchone()
         if referred is not None and referred[1] is not None:
             raise JournalError("a task of this number is there already")
@@ -85,7 +85,7 @@ class TaskRows:
             (transformation_id, event.tag, at, source.header.rank, event.identifier, referred[0]),
         )
         self._add_details(referred[0], event.details, is_earlier=True)
-        if not source.is_latest:  # the state of a later attempt, which referred to it, is not its own
+        if not source.is_latest or referred[2] != source.header.rank:  # the state of what referred to it is not its own
             self._connection.execute(
                 "UPDATE task SET status = ?, ended_at = ?, exit_reason = ? WHERE task_id = ?",
                 (*state_of_new_task(self._connection, source), referred[0]),

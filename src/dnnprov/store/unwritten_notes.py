@@ -48,11 +48,17 @@ def _tell(connection: sqlite3.Connection, note: UnwrittenNote) -> None:
         left_at = time_text(note.path.stat().st_mtime_ns // 1000)
     except OSError:  # removed in this moment
         left_at = None
-    connection.execute(
+    made = connection.execute(
         "INSERT INTO run (uid, status, heartbeat_at, ended_at, exit_reason) VALUES (?1, 'crashed', ?2, ?2, ?3)"
         " ON CONFLICT DO NOTHING",
         (note.run, left_at, UNWRITTEN_REASON),
     )
+    if made.rowcount:  # of rank 0, since only its own segment could say otherwise
+        connection.execute(
+            "INSERT INTO rank_state (run_id, rank, status, ended_at, exit_reason)"
+            " SELECT run_id, 0, status, ended_at, exit_reason FROM run WHERE uid = ?",
+            (note.run,),
+        )
     detail = f"{note.num_events} events of process {note.process} could not be written, the last ones of the run"
     connection.execute(
         "INSERT INTO problem (run_id, kind, detail, recorded_at) SELECT r.run_id, 'lost', ?3, COALESCE("

@@ -19,6 +19,20 @@ FROM metric_series AS s JOIN metric_value AS v ON v.series_id = s.series_id
 WHERE v.superseded = 0
 """
 
+RANK_VIEW = """
+CREATE VIEW run_rank AS
+SELECT k.run_id AS run_id, k.rank AS rank, p.host AS host, p.pid AS pid, e.device AS device, p.attempt AS attempt,
+       k.status AS status, p.started_at AS started_at, k.ended_at AS ended_at,
+       (SELECT MAX(h.heartbeat_at) FROM process AS h WHERE h.run_id = k.run_id AND h.rank = k.rank) AS heartbeat_at,
+       k.exit_reason AS exit_reason
+FROM rank_state AS k
+LEFT JOIN process AS p ON p.process_id =
+    (SELECT l.process_id FROM process AS l WHERE l.run_id = k.run_id AND l.rank = k.rank AND l.pid IS NOT NULL
+     ORDER BY l.attempt DESC, l.forked_from IS NOT NULL, l.started_at DESC, l.name DESC LIMIT 1)
+LEFT JOIN environment AS e ON e.process_id = p.process_id
+"""
+"""Each rank of each run with its latest process, which may be the only one."""
+
 ACCURACY_VIEW = """
 CREATE VIEW run_accuracy AS
 SELECT m.run_id AS run_id, a.source AS source, a.preference AS preference,
