@@ -12,7 +12,7 @@ from dnnprov.store.schema import COLUMN_TYPES, OVERVIEW_COLUMNS, OWN_COLUMNS, ow
 
 PAGE = "docs/reference/database.md"
 PICTURE = "docs/images/schema.svg"
-VIEWS = {"metric", "run_accuracy", "run_overview"}
+VIEWS = {"metric", "run_accuracy", "run_overview", "run_rank"}
 
 
 @pytest.fixture

@@ -51,7 +51,9 @@ ACTIONS = st.one_of(
     st.tuples(st.just("end of task")),
 )
 ENDS = st.sampled_from(["closed", "ended", "crashed", "torn", "damaged", "unended"])
-PROCESSES = st.tuples(st.sampled_from(["fork", "rank", "resumed", "lost"]), st.lists(ACTIONS, max_size=5), ENDS)
+PROCESSES = st.tuples(
+    st.sampled_from(["fork", "rank", "rank again", "resumed", "lost"]), st.lists(ACTIONS, max_size=5), ENDS
+)
 RUNS = st.tuples(
     st.integers(0, 2), st.sampled_from(["m", "z"]), st.lists(ACTIONS, max_size=8), ENDS, st.lists(PROCESSES, max_size=2)
 )
@@ -163,17 +165,18 @@ def journal_of(runs):
         if not is_lost:
             journal[run, "r0-a"] = _lines(run, "r0-a", _events(actions, [start], end), began_at, end)
         for index, (kind, other_actions, other_end) in enumerate(others, 1):
-            if kind in {"rank", "fork"} and any(other[0] in {"resumed", "lost"} for other in others):
+            if kind == "fork" and any(other[0] in {"resumed", "lost"} for other in others):
                 continue  # the processes of a resumed run go with it
-            process = f"r{int(kind == 'rank')}-{index}"
-            is_resumed = kind in {"resumed", "lost"}
-            header = {"rank": int(kind == "rank"), "attempt": index * int(is_resumed)}
+            rank = int(kind.startswith("rank"))
+            process = f"r{rank}-{index}"
+            is_resumed = kind in {"resumed", "lost", "rank again"}
+            header = {"rank": rank, "attempt": index * int(is_resumed)}
             header["forked_from"] = "r0-a" if kind == "fork" else None
             first = [RunResumed(dataflow=dataflow)] if is_resumed else []
             # what several processes of a run say of one row is as they come
             kept = [one for one in other_actions if one[0] not in {"parameters", "hyperparameters"}]
-            events = _events(kept, first, other_end, None if is_lost else "r0-a:3")
-            if not is_resumed:
+            events = _events(kept, first, other_end, None if is_lost or rank else "r0-a:3")
+            if kind == "fork":
                 events = [event for event in events if not isinstance(event, RunEnded)]
             journal[run, process] = _lines(run, process, events, began_at + index * DAY // 4, other_end, **header)
     return journal

@@ -63,6 +63,7 @@ def contents(store):
         "task": "SELECT p.name, t.sequence, t.tag, t.status, t.started_at, t.ended_at, t.exit_reason, d.tag AS plan"
         " FROM task AS t JOIN process AS p USING (process_id)"
         " LEFT JOIN data_transformation AS d USING (transformation_id)",
+        "rank": "SELECT * FROM run_rank",
         "metric": "SELECT * FROM metric",
         "run_metric": "SELECT * FROM run_metric",
         "run_overview": "SELECT * FROM run_overview",
@@ -404,6 +405,36 @@ def test_a_rank_or_a_child_taken_in_before_rank_0_leaves_the_same_plan(tmp_path)
         "generated": ["oTrainingModel"],
         "used": ["iTrainingModel"],
     }
+
+
+def test_ranks_that_are_taken_in_in_any_order_leave_the_same_run(tmp_path):
+    now = time.time_ns() // 1000
+
+    def began():
+        return [RunStarted(dataflow="m", name="n"), TaskBegan(tag="Training"), epoch(1, task=2, loss=1.0)]
+
+    def failed():
+        ended = [RunEnded(status="failed", reason="no data"), SegmentClosed()]
+        return [TaskBegan(tag="Training"), epoch(1, task=1, loss=2.0), *ended]
+
+    def again():
+        return [
+            RunResumed(dataflow="m"),
+            TaskBegan(tag="Training"),
+            epoch(1, task=2, loss=0.5),
+            RunEnded(status="finished"),
+            SegmentClosed(),
+        ]
+
+    first, second = {"began_at": now - 20 * MINUTE}, {"began_at": now - 10 * MINUTE, "attempt": 1}
+    went_on = [("r0-a", began, first), ("r1-a", failed, {**first, "rank": 1})]
+    went_on += [("r0-b", again, second), ("r1-b", again, {**second, "rank": 1})]
+    for number, (segments, second_rank) in enumerate([(went_on, "finished"), (went_on[:3], "failed")]):
+        expected = assert_any_order_is_the_same(tmp_path / f"{number} ", segments)
+        (run,) = map(json.loads, expected["run"])
+        assert (run["name"], run["status"], run["exit_reason"]) == ("n", "finished", None)
+        ranks = {json.loads(row)["rank"]: json.loads(row)["status"] for row in expected["rank"]}
+        assert ranks == {0: "finished", 1: second_rank}
 
 
 # Columns: no name and no type gets in the way of a value

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dnnprov.analysis.ranks import lost_ranks
 from dnnprov.analysis.store_state import StoreState, examine_place, find, find_missing
 from dnnprov.store.database_errors import is_damaged
 
@@ -127,6 +128,12 @@ def examine(history: History) -> Health:
             find("unreadable_journals", f"{len(unreadable)} journals cannot be read, the first: {unreadable[0]}")
         )
         notes = []
+    lost = lost_ranks(history.store)
+    if lost:
+        (_, name, reason), number = lost[0], len(lost)
+        state.findings.append(
+            find("ranks_lost", f"in {number} runs ranks failed or crashed, the latest {name}: {reason}")
+        )
     counts = history.query("SELECT status, COUNT(*) AS num_runs FROM run GROUP BY status ORDER BY status")
     problems = _problems(history)
     return Health(

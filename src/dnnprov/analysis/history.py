@@ -16,6 +16,7 @@ from dnnprov.analysis.questions import question as find_question
 from dnnprov.analysis.questions.recorded_schema import read_schema
 from dnnprov.analysis.questions.sql_text import storable_text
 from dnnprov.analysis.ranking import ranking_notes
+from dnnprov.analysis.ranks import rank_notes
 from dnnprov.analysis.result import Result
 from dnnprov.analysis.run_view import view_run
 from dnnprov.analysis.selection import check_dataflow, dataflow_tags, select_dataflow, select_run
@@ -90,7 +91,9 @@ class History:
                 conditions["dataflow"] = check_dataflow(self.store, dataflow)
             if status is not None:
                 conditions["status"] = status
-            return overview(self.store, conditions, limit, notes)
+            found = overview(self.store, conditions, limit, notes)
+            found.notes += rank_notes(self.store, {row["run_id"] for row in found})
+            return found
 
     def run(self, name: str, dataflow: str | None = None) -> RunView:
         """One run with its hyperparameters, metrics, tasks, adaptations, files, environment and problems.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.analysis.answering import put_back
 from dnnprov.analysis.overview import overview
 from dnnprov.analysis.questions.hyperparameters import join_hyperparameters
+from dnnprov.analysis.ranks import ranks_of
 from dnnprov.analysis.result import json_ready
 from dnnprov.analysis.table import cell_text, html_table, text_table
 from dnnprov.model.names import unique_name
@@ -38,6 +39,7 @@ class RunView:
         files: used and generated, with their SHA-256.
         environment: of the run's first process.
         problems: what could not be recorded as it came.
+        ranks: of a run of several processes, each with its machine, its device and how it does.
         notes: one line each, for stderr.
     """
 
@@ -49,6 +51,7 @@ class RunView:
     files: list[Row]
     environment: Row
     problems: list[Row]
+    ranks: list[Row] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
     @property
@@ -57,8 +60,8 @@ class RunView:
         return int(self.run["run_id"])
 
     def as_dict(self) -> dict[str, Any]:
-        """What JSON can carry: one object, NaN and infinities by their names."""
-        return {name: json_ready(getattr(self, name)) for name in _PARTS}
+        """What JSON can carry: one object, NaN and infinities by their names; `ranks` where there are several."""
+        return {name: json_ready(getattr(self, name)) for name in _PARTS if name != "ranks" or self.ranks}
 
     def __repr__(self) -> str:
         head = f"run {cell_text(self.run['name'])} of {cell_text(self.run['dataflow'])}, {self.run['status']}"
@@ -86,7 +89,7 @@ class RunView:
         return [table for table in tables if table[2]]
 
 
-_PARTS = tuple(field.name for field in fields(RunView) if field.name != "notes")
+_PARTS = tuple(part.name for part in fields(RunView) if part.name != "notes")
 
 _RUN = """
 SELECT r.ended_at, r.heartbeat_at, r.exit_reason, COALESCE(q.uid, r.parent_uid) AS parent, g.path AS program
@@ -180,6 +183,7 @@ def view_run(store: Store, selected: SelectedRun, notes: Sequence[str] = ()) -> 
         files=_rows(store, _FILES, run_id),
         environment=_environment(store, run_id),
         problems=_rows(store, _PROBLEMS, run_id),
+        ranks=ranks_of(store, run_id),
         notes=(*notes, selected.note) if selected.note else tuple(notes),
     )
 

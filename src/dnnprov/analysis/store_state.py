@@ -51,6 +51,7 @@ ADVICE: dict[str, str] = {
     "little_space": "Free space before it is used up: what cannot be written then is lost.",
     "unreadable_journals": "Give read access, or check the disk. They are taken in when they can be read.",
     "journals_missing": "Restore them from a copy. Do not rebuild: the database is all that is left of these runs.",
+    "ranks_lost": "What they recorded is in. `dnnprov show RUN` tells how each rank does.",
     "not_archived": "They are whole. They go to the archive, compressed, when it can be written.",
 }
 """Kind of finding -> what to do."""
