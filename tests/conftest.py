@@ -17,7 +17,7 @@ from dnnprov.integrations import autologging
 
 os.environ["DNNPROV_FOLLOW"] = "0"
 os.environ.setdefault("KERAS_BACKEND", "jax")  # read once, when keras is imported
-for variable in ("DNNPROV_STORE", "DNNPROV_DIR", "DNNPROV_DISABLED"):
+for variable in ("DNNPROV_STORE", "DNNPROV_DIR", "DNNPROV_DISABLED", "DNNPROV_RUN_ID", "DNNPROV_RANK", "DNNPROV_RANKS"):
     os.environ.pop(variable, None)
 if sys.argv[0] == "-c":  # a worker of pytest-xdist; runs are to record a script, as they do where pytest is alone
     sys.argv[0] = str(Path(pytest.__file__).with_name("__main__.py"))

@@ -25,8 +25,8 @@ GROUPS = {
         "data_dependency", "program",
     ),
     "#fbe7bd": (
-        "run", "run_tag", "process", "rank_state", "task", "task_dependency", "file", "run_agent", "agent", "environment",
-        "problem",
+        "run", "run_tag", "process", "rank_state", "task", "task_dependency", "file", "run_agent", "agent",
+        "environment", "problem",
     ),
     "#d8eed2": (DATA_SET, "element_value", "metric_series", "metric_value", "run_metric"),
 }  # fmt: skip

@@ -291,6 +291,30 @@ def test_several_runs_of_a_process_are_those_of_the_other_ranks(store):
     assert column_of(store, "SELECT COUNT(*) FROM run_rank GROUP BY run_id") == [2, 2, 2]
 
 
+DEVICES = """
+import sys, types
+torch = sys.modules["torch"] = types.ModuleType("torch")
+used = []
+torch.cuda = types.SimpleNamespace(
+    is_initialized=lambda: bool(used), current_device=lambda: used[-1], get_device_name=lambda number: f"H{number}00"
+)
+import dnnprov
+with dnnprov.start_run("m") as run:
+    run.recorder.drain()
+    used.append(run.rank + 1)
+    with run.task("Training"):
+        print(run.uid, run.rank, flush=True)
+"""
+"""A GPU cannot be had everywhere; this one is chosen when the run has been started."""
+
+
+def test_every_rank_records_the_device_that_it_trains_on(store):
+    train(store, TWO, DEVICES)
+    assert column_of(store, "SELECT device FROM run_rank ORDER BY rank") == ["cuda:1 (H100)", "cuda:2 (H200)"]
+    assert column_of(store, "SELECT COUNT(*) FROM environment") == [2]
+    assert column_of(store, "SELECT COUNT(*) FROM problem") == [0]
+
+
 # Children of ranks
 
 
@@ -371,10 +395,12 @@ with dnnprov.start_run("m") as run:
     run.log(loss=1.0)
     if child is not None:
         assert child.wait() == 0
+os.environ.pop("WORLD_SIZE", None)
 with dnnprov.start_run("m") as run:
     run.log(loss=2.0)
 """
-"""As Lightning does: the first process makes itself rank 0, and starts the program again for the others."""
+"""As Lightning does: the first process makes itself rank 0, and starts the program again for the others. At the end of
+a training, the number of ranks is taken back."""
 
 
 @pytest.mark.parametrize("started", ["before", "after"])

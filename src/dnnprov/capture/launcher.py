@@ -13,10 +13,11 @@ import dataclasses
 import hashlib
 import os
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dnnprov.capture.launch import Launch
 from dnnprov.capture.launching_process import beginning_of, find_launching_process, is_started_by_multiprocessing
+from dnnprov.capture.process_groups import ask_frameworks
 from dnnprov.capture.switches import is_switched_on
 
 if TYPE_CHECKING:
@@ -55,37 +56,11 @@ _SLURM_OWN_STEPS = 0xFFFFFFF0
 _LOOPBACK = ("localhost", "127.", "::1")
 
 
-@dataclass(frozen=True)
-class Launch:
-    """What a process was told by its launcher.
-
-    Attributes:
-        launcher: its name, for people.
-        rank: of the process among all, from 0; `None` where it is not to be known yet.
-        world_size: how many they are, where known.
-        local_rank: its number on its machine, where known.
-        node: number of its machine, where known.
-        restart_count: how often the launcher started all anew.
-        job: what all processes of this launch know, and those of no other; `None` where there is no such thing.
-        goes_on: whether a later process of the same rank and job goes on with the run; else it begins the next, unless
-            the launcher restarted more often than any process of this rank knew.
-    """
-
-    launcher: str
-    rank: int | None
-    world_size: int | None = None
-    local_rank: int | None = None
-    node: int | None = None
-    restart_count: int = 0
-    job: tuple[str, ...] | None = None
-    goes_on: bool = True
-
-
 def find_launch() -> Launch | None:
     """How this process was launched; `None` for one that stands alone."""
     if not is_switched_on(RANKS_VARIABLE, default=True):
         return None
-    environment, asked = os.environ, _ask_frameworks()
+    environment, asked = os.environ, ask_frameworks()
     signs = read_signs(environment)
     if _is_inherited(signs, asked):
         return None
@@ -191,10 +166,18 @@ def _of_variables(environment: Mapping[str, str]) -> Launch | None:
 
 
 def _of_lightning(environment: Mapping[str, str], asked: Launch | None) -> Launch | None:
-    """Of a script that Lightning starts again for each further rank; the first process is itself the launcher."""
+    """Of a script that Lightning starts again for each further rank; the first process is itself the launcher.
+
+    When its trainer is done, Lightning takes the number of ranks back; the processes are what they were.
+    """
+    global _lightning  # noqa: PLW0603 - of the process
     told = _read_rank(environment, "Lightning", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK")
-    if told is None or (told.world_size or 0) < 2:
+    if told is None:
         return None
+    if told.world_size is None:
+        told = dataclasses.replace(told, world_size=asked.world_size if asked is not None else None)
+    if (told.world_size or 0) < 2:
+        return _lightning
     if asked is not None:
         told = dataclasses.replace(told, rank=asked.rank)
     elif told.node:  # how many ranks the machines before have is not told
@@ -202,34 +185,10 @@ def _of_lightning(environment: Mapping[str, str], asked: Launch | None) -> Launc
     pid, seed, _ = _word_of_parent
     seed = seed if pid == str(os.getppid()) else _seed_alone
     if seed:
-        return dataclasses.replace(told, job=(seed,))
-    return _by_process(told, environment) if _is_on_one_machine(environment) else told
-
-
-def _ask_frameworks() -> Launch | None:
-    """The rank in the process group of torch or JAX, where the program made one."""
-    try:
-        told = _ask_torch(sys.modules.get("torch.distributed")) or _ask_jax(sys.modules.get("jax._src.distributed"))
-    except Exception:  # noqa: BLE001 - whatever another version of them raises, the training starts (P1)
-        return None
-    if told is None or not is_started_by_multiprocessing():
-        return told
-    launcher = find_launching_process({}, skips_own=True)
-    return dataclasses.replace(told, job=None if launcher is None else (launcher,), goes_on=False)
-
-
-def _ask_torch(distributed: Any) -> Launch | None:
-    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
-        return None
-    return Launch("torch.distributed", int(distributed.get_rank()), int(distributed.get_world_size()))
-
-
-def _ask_jax(distributed: Any) -> Launch | None:
-    """Without jax.process_index(), which would initialise the devices."""
-    state: Any = getattr(distributed, "global_state", None)
-    if getattr(state, "client", None) is None or state.num_processes < 2:
-        return None
-    return Launch("jax.distributed", int(state.process_id), int(state.num_processes))
+        _lightning = dataclasses.replace(told, job=(seed,))
+    else:
+        _lightning = _by_process(told, environment) if _is_on_one_machine(environment) else told
+    return _lightning
 
 
 def _as_told_by_hand(environment: Mapping[str, str], launch: Launch | None) -> Launch | None:
@@ -302,6 +261,9 @@ def _read_word() -> tuple[str, str, str]:
 _seed_alone = ""
 """Of a process that began runs before Lightning made it the first of several."""
 
+_lightning: Launch | None = None
+"""As Lightning last launched this process."""
+
 _word_of_parent = _read_word()
 
 _at_fork: tuple[dict[str, str], Launch | None] | None = None
@@ -310,7 +272,7 @@ _at_fork: tuple[dict[str, str], Launch | None] | None = None
 
 def _after_fork_in_child() -> None:
     global _at_fork, _seed_alone, _word_of_parent
-    _at_fork, _seed_alone, _word_of_parent = (read_signs(os.environ), _ask_frameworks()), "", _read_word()
+    _at_fork, _seed_alone, _word_of_parent = (read_signs(os.environ), ask_frameworks()), "", _read_word()
 
 
 if hasattr(os, "register_at_fork"):

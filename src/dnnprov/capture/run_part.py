@@ -18,12 +18,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dnnprov.capture.launcher import RANK_VARIABLE, RANKS_VARIABLE, RUN_VARIABLE, Launch, find_launch, tell_children
+from dnnprov.capture.launcher import RANK_VARIABLE, RANKS_VARIABLE, RUN_VARIABLE, find_launch, tell_children
 from dnnprov.capture.user_warning import warn_user
 from dnnprov.errors import JournalError
 from dnnprov.journal.reader import is_process_gone, read_header
 
 if TYPE_CHECKING:
+    from dnnprov.capture.launch import Launch
     from dnnprov.journal.folder import StoreFolder
     from dnnprov.model.events import SegmentOpened
 
