@@ -291,6 +291,41 @@ def test_several_runs_of_a_process_are_those_of_the_other_ranks(store):
     assert column_of(store, "SELECT COUNT(*) FROM run_rank GROUP BY run_id") == [2, 2, 2]
 
 
+STEPS = """
+import dnnprov
+from dnnprov.integrations.run_choice import RunChoice
+from dnnprov.integrations.technique import BY_HAND
+from dnnprov.integrations.training_steps import TrainingSteps
+class Model:
+    pass
+model = Model()
+steps = TrainingSteps(RunChoice("m", params={"lr": 0.1, "momentum": 0.9}))
+steps.begin_training({"learning_rate": 0.5}, model, lambda: [{"name": "dense", "type": "Dense", "position": 1}])
+for epoch in (1, 2):
+    steps.see({"learning_rate": 0.5 / epoch}, lambda: BY_HAND)
+    steps.begin_epoch(epoch)
+    steps.end_epoch(epoch, {"loss": 1.0})
+steps.run.set_params(lr=0.2)
+print(steps.run.uid, steps.run.rank, flush=True)
+steps.end_training()
+steps.finish()
+"""
+"""As an integration does, in every rank."""
+
+
+def test_what_an_integration_sees_in_every_rank_is_recorded_once_where_it_is_the_same(store):
+    train(store, TWO, STEPS)
+    assert column_of(store, "SELECT rank FROM ilayers") == [0]
+    assert column_of(store, "SELECT rank FROM itrainingmodel") == [0]
+    assert rows_of(store, "SELECT rank, attribute FROM oadaptation ORDER BY adaptation_id") == [
+        {"rank": 0, "attribute": "learning_rate"},
+        {"rank": 0, "attribute": "lr"},
+    ]
+    assert column_of(store, "SELECT rank FROM otrainingmodel ORDER BY rank, epoch") == [0, 0, 1, 1]
+    assert column_of(store, "SELECT rank FROM task WHERE tag = 'Training' ORDER BY rank") == [0, 1]
+    assert column_of(store, "SELECT COUNT(*) FROM problem") == [0]
+
+
 DEVICES = """
 import sys, types
 torch = sys.modules["torch"] = types.ModuleType("torch")

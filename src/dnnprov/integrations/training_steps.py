@@ -156,7 +156,8 @@ class TrainingSteps:
             return
         seen.is_described = True
         with self.guarded("reading the layers"):
-            training.record("iLayers", "used", layers())
+            if training.run.leads:  # of several ranks, all train the same model
+                training.record("iLayers", "used", layers())
             new = {name: value for name, value in parameters().items() if name not in seen.values}
             seen.values.update({name: plain_value(value) for name, value in new.items()})
             if first_seen(training.run, seen) is seen:

@@ -114,6 +114,7 @@ class _Watch:
         self._connection = connection
         self._folder = folder
         self._headers = headers
+        self._unwritten: dict[str, dict[str, int]] = {}  # by run, whose ranks may be many
 
     def find_end(self, run_id: int, rank: int) -> _End | None:
         """The end of a rank that has the status running; `None` while it may go on."""
@@ -138,10 +139,15 @@ class _Watch:
 
     def _reason(self, segments: list[_Segment]) -> str:
         latest = [segment for segment in segments if segment.is_latest]
-        if any(segment.process in self._folder.find_unwritten(segment.run) for segment in latest):
+        if any(segment.process in self._find_unwritten(segment.run) for segment in latest):
             return UNWRITTEN_REASON
         is_unclosed = any(segment.state in {"open", "gone"} for segment in latest)
         return CRASH_REASON if is_unclosed else UNENDED_REASON
+
+    def _find_unwritten(self, run: str) -> dict[str, int]:
+        if run not in self._unwritten:
+            self._unwritten[run] = self._folder.find_unwritten(run)
+        return self._unwritten[run]
 
     def find_leftover(self, path: Path) -> tuple[_Segment, ...]:
         """An unclosed segment whose process is gone and on which no running rank depends, as the only one."""

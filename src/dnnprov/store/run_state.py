@@ -25,6 +25,13 @@ SELECT k.rank, k.status, k.ended_at, k.exit_reason, k.host, k.attempt, k.started
 FROM run_rank AS k WHERE k.run_id = ? ORDER BY k.rank"""
 
 
+_COUNTS = """
+SELECT COUNT(*), COUNT(*) FILTER (WHERE k.status = 'running'),
+       COUNT(*) FILTER (WHERE k.status NOT IN ('running', 'finished')),
+       EXISTS (SELECT 1 FROM process AS p WHERE p.run_id = :run_id AND p.rank = 0 AND p.attempt > 0)
+FROM rank_state AS k WHERE k.run_id = :run_id"""
+
+
 @dataclass(frozen=True)
 class _Rank:
     """A rank and how it does; host and times are of its latest process."""
@@ -41,13 +48,18 @@ class _Rank:
 
 def settle_run(connection: sqlite3.Connection, run_id: int) -> None:
     """Write the state of a run that follows from its ranks."""
-    count = connection.execute("SELECT COUNT(*) FROM rank_state WHERE run_id = ?", (run_id,)).fetchone()[0]
-    if count == 1:
+    num_ranks, num_running, num_bad, is_resumed = connection.execute(_COUNTS, {"run_id": run_id}).fetchone()
+    if num_ranks == 1:
         connection.execute(
             "UPDATE run SET (status, ended_at, exit_reason) ="
             " (SELECT k.status, k.ended_at, k.exit_reason FROM rank_state AS k WHERE k.run_id = run.run_id)"
             " WHERE run_id = ?",
             (run_id,),
+        )
+        return
+    if num_running and not num_bad and not is_resumed:  # as nearly always, whatever comes of many ranks
+        connection.execute(
+            "UPDATE run SET status = 'running', ended_at = NULL, exit_reason = NULL WHERE run_id = ?", (run_id,)
         )
         return
     ranks = _counted([_Rank(*row) for row in connection.execute(_RANKS, (run_id,)).fetchall()])
