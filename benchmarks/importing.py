@@ -6,6 +6,7 @@ all values are there, and whose time stands in the details. Sources are made her
 
 from __future__ import annotations
 
+import sqlite3
 import struct
 import tempfile
 import time
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 NUM_VALUES = {"quick": 4_000, "full": 400_000, "large": 4_000_000}
 NUM_ROUNDS = {"quick": 1, "full": 3, "large": 1}
 TIMES_LARGER = 10
+LARGER = ("dfanalyzer", "tensorboard", "mlflow, database")
+NUM_RUNS = 10
 PER_ROW = 4
 
 
@@ -76,6 +79,43 @@ def write_events(folder: Path, num_values: int) -> Path:
     return place.parent
 
 
+def write_database(folder: Path, num_values: int) -> Path:
+    """A tracking store of MLflow in SQLite, with its index: ten runs with five metrics of batches each."""
+    path = folder / "mlflow.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(_TRACKING)
+    runs = [f"{number:032x}" for number in range(NUM_RUNS)]
+    connection.executemany("INSERT INTO runs VALUES (?, 1, 'r', 'FINISHED', 1600000000000, 1700000000000)", zip(runs))
+    each = num_values // NUM_RUNS
+    for run in runs:
+        connection.executemany(
+            "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, 0)",
+            ((f"batch/metric_{n % 5}", 1 / (n + 3), 1_600_000_000_000 + n * 10, run, n // 5) for n in range(each)),
+        )
+    connection.commit()
+    connection.close()
+    return path
+
+
+def write_folders(folder: Path, num_values: int) -> Path:
+    """The same in folders."""
+    root = folder / "mlruns"
+    for number in range(NUM_RUNS):
+        place = root / "1" / f"{number:032x}"
+        (place / "metrics" / "batch").mkdir(parents=True)
+        (place / "meta.yaml").write_text(
+            f"run_id: '{number:032x}'\nstatus: 3\nstart_time: 1600000000000\nend_time: 1700000000000\n",
+            encoding="utf-8",
+        )
+        for metric in range(5):
+            with (place / "metrics" / "batch" / f"metric_{metric}").open("w", encoding="utf-8") as stream:
+                for step in range(num_values // NUM_RUNS // 5):
+                    told = step * 5 + metric
+                    stream.write(f"{1_600_000_000_000 + told * 10} {1 / (told + 3)!r} {step}\n")
+    (root / "1" / "meta.yaml").write_text("experiment_id: '1'\nname: m\n", encoding="utf-8")
+    return root
+
+
 def metrics(number: int) -> tuple[float, ...]:
     """Four values with all their digits."""
     return tuple(1 / (number + share) for share in (3, 5, 7, 9))
@@ -92,6 +132,8 @@ def _varint(number: int) -> bytes:
 SOURCES: dict[str, tuple[Callable[[Path, int], Path], str, str]] = {
     "dfanalyzer": (write_dump, "dfanalyzer", "SELECT 4 * COUNT(*) FROM otrainingmodel"),
     "tensorboard": (write_events, "tensorboard", "SELECT COUNT(*) FROM metric_value"),
+    "mlflow, database": (write_database, "mlflow", "SELECT COUNT(*) FROM metric_value"),
+    "mlflow, folders": (write_folders, "mlflow", "SELECT COUNT(*) FROM metric_value"),
     "csvlogger": (write_csv, "csvlogger", "SELECT 4 * COUNT(*) FROM otrainingmodel"),
 }
 """Name -> what makes the source, the command, and how many values came in."""
@@ -103,7 +145,7 @@ def measure(size: Size) -> list[Measurement]:
     found = {name: [measure_source(name, num_values) for _ in range(NUM_ROUNDS[size])] for name in SOURCES}
     rates = {name: median([num_values / one["seconds"] for one in rounds]) for name, rounds in found.items()}
     slowest = min(rates, key=lambda name: rates[name])
-    larger = {name: measure_source(name, TIMES_LARGER * num_values) for name in ("dfanalyzer", "tensorboard")}
+    larger = {name: measure_source(name, TIMES_LARGER * num_values) for name in LARGER}
     grown = {name: larger[name]["megabytes"] - found[name][0]["megabytes"] for name in larger}
     most = max(grown, key=lambda name: grown[name])
     return [
@@ -183,6 +225,19 @@ def take_in(place: str, count: str, num_values: int) -> dict[str, Any]:
     store.close()
     return {"ingest": seconds}
 
+
+_TRACKING = """
+CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name VARCHAR(256));
+CREATE TABLE runs (run_uuid VARCHAR(32) PRIMARY KEY, experiment_id INTEGER, name VARCHAR(250), status VARCHAR(20),
+    start_time BIGINT, end_time BIGINT);
+CREATE TABLE metrics (key VARCHAR(250) NOT NULL, value FLOAT NOT NULL, timestamp BIGINT NOT NULL,
+    run_uuid VARCHAR(32) NOT NULL, step BIGINT NOT NULL, is_nan BOOLEAN NOT NULL,
+    PRIMARY KEY (key, timestamp, step, run_uuid, value, is_nan));
+CREATE INDEX index_metrics_run_uuid ON metrics (run_uuid);
+CREATE TABLE params (key VARCHAR(250), value VARCHAR(8000), run_uuid VARCHAR(32));
+CREATE TABLE tags (key VARCHAR(250), value VARCHAR(8000), run_uuid VARCHAR(32));
+INSERT INTO experiments VALUES (1, 'm');
+"""
 
 _PLAN = """START TRANSACTION;
 CREATE TABLE "public"."dataflow" (

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore_glob = ["mlflow_stores/*.py"]
+"""Programs that tests start, with MLflow."""
+
 DATA = Path(os.environ.get("DNNPROV_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 

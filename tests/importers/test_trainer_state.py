@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -51,6 +53,63 @@ def test_epochs_that_were_logged_and_evaluated_are_rows(store, tmp_path):
         assert history.run("bert").run["status"] == "finished"
         series = {row["name"]: row["value"] for row in history.sql("SELECT name, value FROM metric")}
         assert series == {"train_loss": 0.7, "train_runtime": 12.5, "total_flos": 123456.0}
+
+
+REAL = """
+import json, sys
+import torch
+from transformers import Trainer, TrainingArguments
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+
+    def forward(self, x, labels):
+        logits = self.layer(x)
+        return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+def accuracy(found):
+    return {"accuracy": float((found.predictions.argmax(-1) == found.label_ids).mean())}
+
+data = [{"x": torch.tensor([n / 8, 1.0]), "labels": n % 2} for n in range(8)]
+arguments = TrainingArguments(
+    sys.argv[1], use_cpu=True, report_to=[], num_train_epochs=3, per_device_train_batch_size=4, learning_rate=0.01,
+    logging_strategy="epoch", eval_strategy="epoch", save_strategy="epoch", disable_tqdm=True)
+trainer = Trainer(Model(), arguments, train_dataset=data, eval_dataset=data, compute_metrics=accuracy)
+trainer.train()
+with open(sys.argv[1] + "/told.json", "w") as file:
+    json.dump(trainer.state.log_history, file)
+"""
+
+
+def test_a_checkpoint_of_a_real_training_has_what_its_trainer_says(store, tmp_path):
+    folder = tmp_path / "real"
+    subprocess.run([sys.executable, "-c", REAL, str(folder)], check=True, capture_output=True)
+    told = json.loads((folder / "told.json").read_text())
+    assert exit_code(["import", "trainer-state", str(folder / "checkpoint-6")]) == 0
+    trained = {entry["epoch"]: entry for entry in told if "loss" in entry}
+    evaluated = {entry["epoch"]: entry for entry in told if "eval_loss" in entry}
+    with dnnprov.open() as history:
+        rows = history.sql(
+            "SELECT epoch, loss, grad_norm, learning_rate, val_loss, val_accuracy FROM otrainingmodel ORDER BY epoch"
+        )
+        assert [tuple(row.values()) for row in rows] == [
+            (
+                epoch,
+                *(trained[epoch][name] for name in ("loss", "grad_norm", "learning_rate")),
+                *(evaluated[epoch][name] for name in ("eval_loss", "eval_accuracy")),
+            )
+            for epoch in (1, 2, 3)
+        ]
+        rates = [trained[epoch]["learning_rate"] for epoch in (1, 2, 3)]
+        changes = history.ask("Q6").rows
+        assert [(row["epoch"], row["old_value"], row["new_value"]) for row in changes] == [
+            (2, rates[0], rates[1]),
+            (3, rates[1], rates[2]),
+        ]
+        (run,) = history.runs()
+        assert (run["name"], run["status"], run["num_epochs"], run["batch_size"]) == ("checkpoint-6", "finished", 3, 4)
 
 
 def test_what_was_logged_within_epochs_is_a_series_with_steps(store, tmp_path):

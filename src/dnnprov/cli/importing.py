@@ -15,6 +15,7 @@ from dnnprov.errors import UsageError
 from dnnprov.importers.csv_logger import read_csv_log
 from dnnprov.importers.dfanalyzer.reading import read_dumps
 from dnnprov.importers.importing import import_runs
+from dnnprov.importers.mlflow.reading import read_tracking_store
 from dnnprov.importers.tensorboard.folders import name_pattern
 from dnnprov.importers.tensorboard.reading import read_event_folders
 from dnnprov.importers.trainer_state import read_trainer_state
@@ -23,11 +24,19 @@ from dnnprov.journal.folder import store_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from dnnprov.importers.courses import Steps
     from dnnprov.importers.imported_run import ImportedRun, Progress
-    from dnnprov.importers.tensorboard.folders import Steps
 
 _dataflow = click.option("--dataflow", metavar="TAG", help="Dataflow of the runs; default: by the name of the source.")
 _name = click.option("--name", metavar="NAME", help="Name of the run; default: by the name of the source.")
+
+_steps = click.option(
+    "--steps",
+    type=click.Choice(["auto", "epochs", "batches"]),
+    default="auto",
+    show_default=True,
+    help="What the steps are; auto: epochs where the validation has the same, one after the other.",
+)
 
 
 @click.group(name="import", subcommand_metavar="SOURCE [OPTIONS]")
@@ -65,6 +74,31 @@ def dfanalyzer(files: tuple[Path, ...]) -> None:
         _take(lambda place: read_dumps(files, place, progress))
 
 
+@import_group.command(name="mlflow")
+@click.argument("uri", metavar="URI")
+@_dataflow
+@click.option("--experiment", "experiments", metavar="NAME", multiple=True, help="Only this one; may be repeated.")
+@_steps
+@global_options
+def mlflow(uri: str, *, dataflow: str | None, experiments: tuple[str, ...], steps: Steps) -> None:
+    """Import the runs of a tracking store of MLflow: its SQLite file, its folder mlruns, or its server.
+
+    An experiment becomes a dataflow, a run a run. The store is only read, without MLflow, and never migrated.
+    """
+    with _progress() as progress:
+        _take(
+            lambda place: read_tracking_store(
+                uri,
+                place,
+                dataflow=dataflow,
+                experiments=experiments,
+                steps=steps,
+                progress=progress,
+                say=lambda text: click.echo(text, err=True),
+            )
+        )
+
+
 @import_group.command(name="tensorboard")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_dataflow
@@ -73,13 +107,7 @@ def dfanalyzer(files: tuple[Path, ...]) -> None:
     metavar="TEXT",
     help="How names of runs tell hyperparameters: '{}_{optimizer}_lr_{learning_rate}'; {} is anything.",
 )
-@click.option(
-    "--steps",
-    type=click.Choice(["auto", "epochs", "batches"]),
-    default="auto",
-    show_default=True,
-    help="What the steps are; auto: epochs where the validation has the same, one after the other.",
-)
+@_steps
 @global_options
 def tensorboard(folder: Path, *, dataflow: str | None, pattern: str | None, steps: Steps) -> None:
     """Import the event files of TensorBoard below DIR, a run for each folder, without TensorFlow.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dnnprov.errors import ImportSourceError
 
@@ -42,6 +42,20 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class SourceServer:
+    """A server that is imported from; what it answered is kept nowhere.
+
+    Attributes:
+        address: of it, without secrets.
+    """
+
+    address: str
+
+
+Source: TypeAlias = SourceFile | SourceServer
+
+
+@dataclass(frozen=True)
 class ImportedRun:
     """One training of a source.
 
@@ -49,7 +63,7 @@ class ImportedRun:
         key: tells it from the other trainings of its sources; the same whenever they are read.
         dataflow: its tag.
         name: for people; `None` for `<dataflow>-<n>`.
-        sources: the files that tell of it.
+        sources: the files that tell of it, or the server.
         tool: that wrote them: `DfAnalyzer`.
         command: that imports them: `dfanalyzer`.
         record: tells its events, except those of its beginning and end, to a segment.
@@ -57,13 +71,16 @@ class ImportedRun:
         status: how it ended.
         reason: why it did.
         tags: further texts about it by name; `import_note` says what was concluded rather than read.
-        content: a hash of what its sources tell of it alone; `None` where all of it is about it.
+        content: a hash of what its sources tell of it alone; `None` where all of it is about it, and they are files.
+        parent: uid of the run that it is a part of.
+        program: path of the program that it was.
+        environment: further fields of `EnvironmentRecorded`: `user`, `git_commit`.
     """
 
     key: str
     dataflow: str
     name: str | None
-    sources: tuple[SourceFile, ...]
+    sources: tuple[Source, ...]
     tool: str
     command: str
     record: Callable[[StagedSegment], None]
@@ -73,11 +90,16 @@ class ImportedRun:
     reason: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     content: str | None = None
+    parent: str | None = None
+    program: str | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
 
     @property
     def uid(self) -> str:
         """Follows from the content of the sources, so that the same training has it wherever they lie."""
-        content = [source.sha256 for source in self.sources] if self.content is None else [self.content]
+        content: list[str] = [] if self.content is None else [self.content]
+        if self.content is None:
+            content = [source.sha256 for source in self.sources if isinstance(source, SourceFile)]
         known = "\n".join([self.command, *content, self.key])
         return hashlib.sha256(known.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 

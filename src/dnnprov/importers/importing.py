@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from dnnprov.importers.imported_run import SourceServer
 from dnnprov.journal.staging import Staging
 from dnnprov.model.events import (
     FORMAT_VERSION,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from dnnprov.importers.imported_run import ImportedRun
+    from dnnprov.importers.imported_run import ImportedRun, Source
     from dnnprov.journal.folder import StoreFolder
     from dnnprov.journal.staging import StagedSegment
 
@@ -82,14 +83,27 @@ def _tell(run: ImportedRun, segment: StagedSegment, folder: StoreFolder) -> None
         name = run.name
         folder.reserve_run_name(run.dataflow, name)
     tags = {"imported_from": run.tool, **run.tags}
-    segment.append(RunStarted(dataflow=run.dataflow, name=name, tags=tags, at=run.started_at))
-    importer, ours = f"dnnprov import {run.command}", version("dnnprov")
-    segment.append(EnvironmentRecorded(software=ours, frameworks={importer: ours, run.tool: ""}))
-    for source in run.sources:
-        number = segment.append(
-            FileRecorded(path=str(source.path), relation="used", role=ROLE, size=source.size, modified=source.modified)
+    segment.append(
+        RunStarted(
+            dataflow=run.dataflow, name=name, tags=tags, parent=run.parent, program=run.program, at=run.started_at
         )
-        segment.append(FileHashed(file=number, sha256=source.sha256))
+    )
+    importer, ours = f"dnnprov import {run.command}", version("dnnprov")
+    frameworks = {importer: ours, run.tool: ""}
+    segment.append(EnvironmentRecorded(software=ours, frameworks=frameworks, **run.environment))
+    for source in run.sources:
+        _tell_source(source, segment)
     run.record(segment)
     segment.append(RunEnded(status=run.status, reason=run.reason, at=run.ended_at))
     segment.close()
+
+
+def _tell_source(source: Source, segment: StagedSegment) -> None:
+    if isinstance(source, SourceServer):
+        number = segment.append(FileRecorded(path=source.address, relation="used", role=ROLE))
+        segment.append(FileHashed(file=number, reason="it is a server, whose content changes"))
+        return
+    number = segment.append(
+        FileRecorded(path=str(source.path), relation="used", role=ROLE, size=source.size, modified=source.modified)
+    )
+    segment.append(FileHashed(file=number, sha256=source.sha256))

@@ -54,11 +54,18 @@ class ToldTraining:
         self._num_adaptations = 0
         self._rate: float | None = None
         self._is_rate_followed = True
+        self._is_rate_given = False
+
+    @property
+    def task(self) -> int:
+        """What other events call the task."""
+        return self._task
 
     def has(self, hyperparameters: Mapping[str, Any]) -> None:
         """It was given these."""
         if hyperparameters:
             self._segment.append(ParametersSet(values=dict(hyperparameters)))
+            self._is_rate_given = isinstance(hyperparameters.get(LEARNING_RATE), int | float)
 
     def epoch(self, row: dict[str, Any], at: int = 0, *, is_rate_told: bool = False) -> None:
         """An epoch ended: a row of oTrainingModel.
@@ -85,12 +92,16 @@ class ToldTraining:
         self._segment.append(TaskEnded(task=task, status="finished"))
 
     def rate_seen(self, rate: object, epoch: float | None, step: int | None, at: int = 0) -> None:
-        """The learning rate was this; another than before is an adaptation, the first one the initial rate."""
+        """The learning rate was this; another than before is an adaptation.
+
+        The first one is the hyperparameter, unless hyperparameters said another, as before a warm-up.
+        """
         if not self._is_rate_followed or isinstance(rate, bool) or not isinstance(rate, int | float):
             return
         before, self._rate = self._rate, rate
         if before is None:
-            self._segment.append(ParametersSet(values={LEARNING_RATE: rate}, at=at))
+            if not self._is_rate_given:
+                self._segment.append(ParametersSet(values={LEARNING_RATE: rate}, at=at))
         elif not same_value(before, rate):
             self._adapt(before, rate, epoch, step, at)
 

@@ -10,19 +10,16 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from dnnprov.errors import ImportSourceError, UsageError
-from dnnprov.importers.tensorboard.scalars import meaning
+from dnnprov.importers.courses import epoch_tags
 from dnnprov.importers.tensorboard.survey import Survey, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Steps: TypeAlias = Literal["auto", "epochs", "batches"]
-
-MAX_EPOCHS = 100_000
-"""A series that is longer is none of epochs."""
+    from dnnprov.importers.courses import Steps
 
 _EVENTS = "tfevents"
 
@@ -58,23 +55,8 @@ class LogFolder:
         return self.survey.is_session and all(course.count == 1 for course in self.survey.courses)
 
     def epoch_tags(self, steps: Steps) -> frozenset[str]:
-        """The tags whose steps are epochs.
-
-        Args:
-            steps: what all of them are; `auto`: epochs where a series of the validation has the same steps, each one
-                more than the last, since nobody validates after every batch.
-        """
-        series = {tag: one for tag, one in self.survey.series.items() if one.count <= MAX_EPOCHS}
-        if steps != "auto":
-            return frozenset(series if steps == "epochs" else ())
-        validated = [one for tag, one in series.items() if meaning(tag)[0] == "val" and one.is_consecutive]
-        return frozenset(
-            tag
-            for tag, one in series.items()
-            if one.is_consecutive
-            and meaning(tag)[0] != "test"
-            and any(one.first == val.first and one.count <= val.count + 1 for val in validated)
-        )
+        """The tags whose steps are epochs."""
+        return epoch_tags(self.survey.series, steps)
 
 
 def find_log_folders(root: Path, place: Path, read: Callable[[int], None]) -> list[LogFolder]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.importers.imported_run import ImportedRun, describe_source
+from dnnprov.importers.logged_names import epoch_name, meaning, parameter_name, parameter_value
 from dnnprov.importers.tensorboard.folders import event_files, find_log_folders
-from dnnprov.importers.tensorboard.scalars import epoch_name, meaning, parameter_name, parameter_value
 from dnnprov.importers.told_training import ToldTraining, number_in
 from dnnprov.model.training import LEARNING_RATE, SETS
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from dnnprov.importers.courses import Steps
     from dnnprov.importers.imported_run import Progress
-    from dnnprov.importers.tensorboard.folders import LogFolder, Steps
+    from dnnprov.importers.tensorboard.folders import LogFolder
     from dnnprov.journal.staging import StagedSegment
     from dnnprov.model.events import RunStatus
 

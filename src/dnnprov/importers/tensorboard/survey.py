@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from dnnprov.errors import ImportSourceError
+from dnnprov.importers.courses import Course
 from dnnprov.importers.imported_run import END_OF_TIME
 from dnnprov.importers.tensorboard.messages import message_class
 from dnnprov.importers.tensorboard.records import Records
@@ -25,35 +26,6 @@ _HPARAMS = "hparams"
 _KEPT = struct.Struct("<Iqqd")
 _KEPT_AT_ONCE = 4096
 _NEVER = 2**63 - 1
-
-
-@dataclass
-class Course:
-    """The course of a series.
-
-    Attributes:
-        first, last: its steps.
-        count: of its values.
-        is_consecutive: whether each step is one more than the one before, but for those that a later file repeats.
-    """
-
-    first: int
-    last: int
-    count: int = 1
-    is_consecutive: bool = True
-
-    def add(self, step: int) -> None:
-        """One more value came."""
-        if step != self.last + 1:
-            self.is_consecutive = False
-        self.last = step
-        self.count += 1
-
-    def go_on(self, step: int) -> None:
-        """The first value of another file came: of a training that went on, it may repeat some steps."""
-        if self.first <= step <= self.last:
-            self.last = step - 1
-        self.add(step)
 
 
 @dataclass
