@@ -211,7 +211,7 @@ def program_name() -> str:
 def _is_main_process() -> bool:
     """Whether this is no process that `multiprocessing` started, which runs the top of the script once more."""
     process = sys.modules.get("multiprocessing.process")
-    return process is None or process.parent_process() is None
+    return "__mp_main__" not in sys.modules and (process is None or process.parent_process() is None)
 
 
 def _check_switches(frameworks: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ class LoopTraining:
         self._optimizers: list[TrainedOptimizer] = []
         self._number, self._shift = 0, 0
         self._is_under_way = False
-        self._began = self._elapsed = 0.0
+        self._began = self._elapsed = self._left_at = 0.0
         self._owed: dict[str, Any] | None = None
         self._metrics: dict[str, Any] = {}
         self._window: dict[str, Any] = {}
@@ -88,6 +88,7 @@ class LoopTraining:
 
     def stepped(self, optimizer: TrainedOptimizer, losses: list[Any], current: Pass | None) -> None:
         """An optimizer has made a step, in this pass if in any."""
+        self._close_left()
         if not self._is_under_way or (current is not self.open_pass and current is not None):
             self._begin_epoch(current)
         optimizer.step(losses, self._see_change)
@@ -98,8 +99,10 @@ class LoopTraining:
 
     def pass_begins(self, loader: Any) -> None:
         """A pass over a loader begins: where the training is fed from it, the epoch before has all that it gets."""
-        if loader in self._loaders and self._owed is not None:
-            self._record_row()
+        if loader in self._loaders:
+            self._close_left()
+            if self._owed is not None:
+                self._record_row()
 
     def drew(self, over: Pass) -> None:
         """A step was made with a batch that was drawn by itself, from a pass of its own: epochs are counted so."""
@@ -112,12 +115,15 @@ class LoopTraining:
             self._close_epoch()
 
     def pass_ends(self, over: Pass) -> None:
-        """The pass of the epoch is over, whole or left early."""
+        """The pass of the epoch is over; one that is left early ends the epoch when anything follows but an error."""
         if over is self.open_pass:
-            self._close_epoch()
+            self._left_at = time.perf_counter()
+            if over.is_whole:
+                self._close_epoch()
 
     def evaluated(self, evaluation: Evaluation) -> None:
         """A model of this training was evaluated on a loader."""
+        self._close_left()
         if self.is_over or (self._owed is None and not self._is_under_way):
             if evaluation.loader() not in self._loaders:
                 self._record_test(evaluation)
@@ -178,10 +184,16 @@ class LoopTraining:
         for optimizer in self._optimizers:
             optimizer.begin_epoch()
 
+    def _close_left(self) -> None:
+        """Something follows: where the pass was left early, its epoch is over."""
+        if self._is_under_way and self.open_pass is not None and self.open_pass.is_over:
+            self._close_epoch()
+
     def _close_epoch(self) -> None:
         """The epoch has trained; what changes from now on is for the next one."""
+        is_left = self.open_pass is not None and self.open_pass.is_over
         self._is_under_way, self.open_pass = False, None
-        self._elapsed = time.perf_counter() - self._began
+        self._elapsed = (self._left_at if is_left else time.perf_counter()) - self._began
         self._owed = self._read_optimizers()
         self.steps.close_epoch()
         if self._was_followed_by == (0, False) and not self._held:

@@ -114,7 +114,7 @@ def watch(
     optimizers = _several("optimizer", optimizer, None, "an optimizer with param_groups, or several")
     for one in optimizers:
         if not hasattr(one, "param_groups"):
-            raise UsageError(f"optimizer={shorter(one)} has no param_groups; expected an optimizer of PyTorch")
+            raise UsageError(f"optimizer: a {type(one).__name__} has no param_groups; expected an optimizer of PyTorch")
     schedulers = [] if scheduler is None else _several("scheduler", scheduler, None, "a scheduler, or several")
     choice = RunChoice(default_dataflow() if dataflow is None else dataflow, params, run=run)
     put_hooks_in_place()
@@ -125,5 +125,6 @@ def _several(name: str, value: Any, kind: type | None, expected: str) -> list[An
     is_one = isinstance(value, torch.nn.Module | torch.optim.Optimizer) or not isinstance(value, Iterable | Mapping)
     found = [value] if is_one else list(value.values() if isinstance(value, Mapping) else value)
     if not found or any(kind is not None and not isinstance(one, kind) for one in found):
-        raise UsageError(f"{name}={shorter(value)} is a {type(value).__name__}; expected {expected}")
+        shown = f"{name}={shorter(value)}" if isinstance(value, str | int | float | list | None) else name
+        raise UsageError(f"{shown} is a {type(value).__name__}; expected {expected}")
     return found
