@@ -93,7 +93,7 @@ def test_hyperparameters_have_the_shared_names_and_their_own(trained):
         "steps_per_epoch": 4,
         "num_parameters": 43,
         "loss_function": "CrossEntropyLoss",
-        "lr_scheduler": "StepLR",
+        "learning_rate_schedule": "StepLR",
     }
     assert expected.items() <= found.items()
 
@@ -636,3 +636,39 @@ def test_it_works_under_the_older_name_too_and_without_a_word_at_exit(tmp_path):
     found = rows_of(tmp_path / "store", "SELECT dataflow, status, last_epoch, optimizer_name FROM run_overview")
     expected = {"status": "finished", "last_epoch": 2, "optimizer_name": "SGD"}
     assert found == [{"dataflow": "net", **expected}, {"dataflow": "auto", **expected}]
+
+
+def test_a_module_that_was_loaded_from_a_checkpoint_used_it_and_nothing_is_recorded_below(
+    recorded, tmp_path, autolog_off
+):
+    first = trainer(tmp_path, max_epochs=1)
+    first.fit(small_net(), loader())
+    first.save_checkpoint(tmp_path / "one.ckpt")  # nobody records it
+    dnnprov.autolog("net", **{**others_off(), "torch": True})
+    module = small_lightning.Net.load_from_checkpoint(tmp_path / "one.ckpt")
+    runs = trainer(tmp_path, max_epochs=1)
+    runs.fit(module, loader())
+    runs.save_checkpoint(tmp_path / "two.ckpt")
+    assert [event.tag for event in recorded.events(TaskBegan)] == ["Training"]
+    files = rows_of(recorded.store, "SELECT path, relation, role FROM file ORDER BY relation")
+    assert [tuple(file.values()) for file in files] == [
+        (str(tmp_path / "two.ckpt"), "generated", "checkpoint"),
+        (str(tmp_path / "one.ckpt"), "used", "checkpoint"),
+    ]
+
+
+def test_the_data_and_their_transforms_are_recorded(recorded, tmp_path):
+    class Doubled(torch.utils.data.TensorDataset):
+        def __init__(self, *tensors):
+            super().__init__(*tensors)
+            self.transform = torch.nn.Dropout(0.5)
+
+    data = loader().dataset.tensors
+    fed = torch.utils.data.DataLoader(Doubled(*data), batch_size=8)
+    provenance = Callback("net")
+    trainer(tmp_path, [provenance], max_epochs=1).fit(small_net(), fed)
+    provenance.finish()
+    (row,) = recorded.rows("iTrainingData")
+    assert (row["data_set"], row["num_samples"], row["inputs_shape"]) == ("Doubled", 32, "[32, 4]")
+    assert [row["filter_name"] for row in recorded.rows("oFilters")] == ["Dropout"]
+    assert [event.tag for event in recorded.events(TaskBegan)] == ["Filters", "Training"]

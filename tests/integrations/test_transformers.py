@@ -97,7 +97,7 @@ def test_hyperparameters_have_the_shared_names_and_their_own(trained):
         "warmup_steps": 2,
         "label_smoothing_factor": 0.1,
         "seed": 5,
-        "model_class": "BertForSequenceClassification",
+        "model": "BertForSequenceClassification",
         "model_type": "bert",
         "loss_function": "ForSequenceClassification",
         "filter": "lower-case",  # stated

@@ -6,6 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.integrations.metric_names import flat
+from dnnprov.integrations.torch.loaders import loader_values
+from dnnprov.integrations.torch.losses import criterion_config
 from dnnprov.model.values import json_text, plain_value
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 MAX_TEXT = 10_000
 """What takes more than so many characters to say is no hyperparameter."""
 
-MAX_SAMPLERS = 5
 _SECRET = ("token", "password", "secret", "api_key")
 
 
@@ -38,40 +39,22 @@ def plain_parameters(values: Any) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if value is not None}
 
 
-def size_values(module: Any) -> dict[str, Any]:
-    """What the module itself tells: the number of its parameters, its losses, its dropout where it has one rate."""
-    found: dict[str, Any] = {}
-    with suppress(Exception):  # a parameter that is not there yet has no size
-        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]
-        found["num_parameters"] = sum(size for size, _ in sizes)
-        found["num_trainable_parameters"] = sum(size for size, is_trained in sizes if is_trained)
-    kinds = [(type(one), one) for one in module.modules()]
-    losses = [kind.__name__ for kind, _ in kinds if kind.__module__ == "torch.nn.modules.loss"]
-    if losses:
-        found["loss_function"] = ", ".join(dict.fromkeys(losses))
-    rates = {one.p for kind, one in kinds if kind.__module__ == "torch.nn.modules.dropout"}
-    if len(rates) == 1:
-        found["dropout"] = float(rates.pop())
-    return found
+def loss_values(module: Any) -> dict[str, Any]:
+    """The losses among the parts of a module: their classes, and what they were made with."""
+    losses = [one for one in module.modules() if type(one).__module__ == "torch.nn.modules.loss"]
+    if not losses:
+        return {}
+    configs = [criterion_config(one) for one in losses]
+    config = configs[0] if len(configs) == 1 else configs
+    names = dict.fromkeys(type(one).__name__ for one in losses)
+    return {"loss_function": ", ".join(names), "loss_config": json_text(config)}
 
 
-def loader_values(loader: Any) -> dict[str, Any]:
-    """How a DataLoader hands out its data."""
-    found = read(loader, ("batch_size", "num_workers", "drop_last"))
-    sampler = loader
-    for _ in range(
-        MAX_SAMPLERS
-    ):  # that of a batch sampler is the one that is asked, and ranks each have theirs around it
-        inner = getattr(sampler, "batch_sampler", None) or getattr(sampler, "sampler", None)
-        if inner is None:
-            break
-        sampler = inner
-    kind = type(sampler).__name__
-    if kind.endswith(("RandomSampler", "SequentialSampler")):
-        found["shuffle"] = kind.endswith("RandomSampler")
-    elif isinstance(shuffle := getattr(sampler, "shuffle", None), bool):
-        found["shuffle"] = shuffle
-    return found
+def fed_with(loader: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How a training is fed, and on how much, as `loader_values` reads it; nothing of what is no DataLoader."""
+    with suppress(Exception):  # a Trainer takes whatever can be gone through
+        return loader_values(loader)
+    return {}, {}
 
 
 def data_counts(loaders: Any, num_batches: Any) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.integrations.lightning.callback import NAME, Callback
+from dnnprov.integrations.lightning.callback import Callback
+from dnnprov.integrations.lightning.checkpoints import NAME
 from dnnprov.integrations.lightning.logger import Logger
 from dnnprov.integrations.lightning.recording import TrainerRecording
 from dnnprov.integrations.run_choice import in_another_thread

@@ -10,7 +10,7 @@ from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.autologging import program_name
 from dnnprov.integrations.claims import claim, release
 from dnnprov.integrations.lightning.bases import package
-from dnnprov.integrations.lightning.checkpoints import install
+from dnnprov.integrations.lightning.checkpoints import NAME, install
 from dnnprov.integrations.lightning.recording import TrainerRecording
 from dnnprov.integrations.run_choice import RunChoice, in_another_thread
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from dnnprov.capture.run import Run
     from dnnprov.capture.run_task import RunTask
     from dnnprov.model.events import RunStatus
-
-NAME = "lightning"
-"""By which it claims trainings."""
 
 
 def _guarded(hook: Callable[..., None]) -> Callable[..., None]:

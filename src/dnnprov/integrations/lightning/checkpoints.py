@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import functools
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dnnprov.integrations.claims import claimed
 from dnnprov.integrations.clean_traceback import leave_out_own_frames
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+NAME = "lightning"
+"""By which Lightning's trainings are claimed."""
 
 BY_HAND = "trainer.save_checkpoint"
 """What is said to have written a checkpoint that no callback did."""
@@ -41,15 +46,16 @@ def install(trainer_class: Any) -> None:
 def _seen(save_checkpoint: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(save_checkpoint)
     def save(self: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        ours = [one for one in getattr(self, "callbacks", None) or () if hasattr(one, "checkpoint_written")]
         try:
-            result = save_checkpoint(self, filepath, *args, **kwargs)
+            with claimed(NAME) if ours else nullcontext():  # PyTorch below records no file of it
+                result = save_checkpoint(self, filepath, *args, **kwargs)
         except BaseException as error:
             leave_out_own_frames(error)
             raise
         caller = sys._getframe(1).f_locals.get("self")  # noqa: SLF001 - who saves does not say so in any other way
-        for callback in list(getattr(self, "callbacks", None) or ()):
-            if hasattr(callback, "checkpoint_written"):
-                callback.checkpoint_written(self, filepath, caller if hasattr(caller, "best_model_path") else None)
+        for callback in ours:
+            callback.checkpoint_written(self, filepath, caller if hasattr(caller, "best_model_path") else None)
         return result
 
     return save

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.integrations.technique import BY_HAND
-from dnnprov.integrations.torch_parts import scheduler_technique
+from dnnprov.integrations.trainer_optimizers import metric_technique
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
@@ -19,13 +19,12 @@ def schedulers(trainer: Any, interval: str) -> list[Any]:
     ]
 
 
-def metric_technique(trainer: Any) -> Technique:
+def technique_after_epoch(trainer: Any) -> Technique:
     """The technique that acts when everything of an epoch is known: a scheduler that waits for a metric."""
     for one in trainer.lr_scheduler_configs:
         if one.reduce_on_plateau:
             value = trainer.callback_metrics.get(one.monitor)
-            seen = None if value is None else f"{one.monitor}={plain_value(value)}"
-            return scheduler_technique(one.scheduler, seen)
+            return metric_technique(one.scheduler, str(one.monitor), None if value is None else plain_value(value))
     return BY_HAND
 
 

@@ -7,15 +7,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.integrations.metric_names import canonical_parameters
+from dnnprov.integrations.torch.layers import model_values
+from dnnprov.integrations.torch.schedulers import schedule_values
 from dnnprov.integrations.trainer_values import (
     data_counts,
+    fed_with,
     finite,
     first_loader,
     known,
-    loader_values,
+    loss_values,
     plain_parameters,
     read,
-    size_values,
 )
 
 if TYPE_CHECKING:
@@ -78,26 +80,24 @@ def training_values(trainer: Any, module: Any, optimized: Mapping[str, Any]) -> 
     Returns:
         How it trains, and how long and on what, which is no property of the module.
     """
-    loader = first_loader(trainer.train_dataloader)
-    how = {**read(trainer, _OF_TRAINER, _USUAL), **loader_values(loader), **size_values(module), **optimized}
-    for name, scheduler in enumerate(scheduler_names(trainer)):
-        how["lr_scheduler" if name == 0 else f"lr_scheduler_{name + 1}"] = scheduler
+    fed, on_what = fed_with(first_loader(trainer.train_dataloader))
+    how = {**read(trainer, _OF_TRAINER, _USUAL), **fed, **loss_values(module)}
+    with suppress(Exception):  # a scheduler may be of any library
+        how.update(schedule_values([one.scheduler for one in trainer.lr_scheduler_configs]))
+    size = model_values([module])
+    how = {**how, **{name: size.pop(name) for name in ("dropout",) if name in size}, **optimized}
     stated = module_values(module, trainer.datamodule)
     how = {**canonical_parameters(stated, known=how), **how}
     epochs = trainer.max_epochs
     length = {
         "num_epochs": epochs if epochs is not None and epochs >= 0 else None,
         **read(trainer, _ABOUT_LENGTH, _USUAL),
-        **data_counts(trainer.train_dataloader, trainer.num_training_batches),
+        **size,
+        **on_what,
+        "num_samples": data_counts(trainer.train_dataloader, None)["num_samples"],
         "steps_per_epoch": finite(trainer.num_training_batches),
         "strategy": type(trainer.strategy).__name__,
         "accelerator": type(trainer.accelerator).__name__,
         "seed": os.environ.get("PL_GLOBAL_SEED"),
     }
-    length.pop("num_batches")
     return known(how), {name: value for name, value in known(length).items() if name not in how}
-
-
-def scheduler_names(trainer: Any) -> list[str]:
-    """The classes of the schedulers."""
-    return [type(one.scheduler).__name__ for one in trainer.lr_scheduler_configs]

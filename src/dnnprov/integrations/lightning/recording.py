@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.lightning.checkpoints import best_rows, written_row
-from dnnprov.integrations.lightning.endings import metric_technique, schedulers, why_ended
+from dnnprov.integrations.lightning.endings import schedulers, technique_after_epoch, why_ended
 from dnnprov.integrations.lightning.epoch_metrics import EpochMetrics
 from dnnprov.integrations.lightning.hyperparameters import training_values
 from dnnprov.integrations.metric_names import canonical_name, with_canonical_names
 from dnnprov.integrations.technique import Technique
-from dnnprov.integrations.torch_parts import layer_rows
-from dnnprov.integrations.trainer_rates import TrainerRates
-from dnnprov.integrations.trainer_values import data_counts
+from dnnprov.integrations.torch.data import record_data
+from dnnprov.integrations.torch.files import use_files
+from dnnprov.integrations.torch.layers import layer_rows
+from dnnprov.integrations.torch.transforms import filter_rows
+from dnnprov.integrations.trainer_optimizers import TrainerOptimizers
+from dnnprov.integrations.trainer_values import data_counts, first_loader
 from dnnprov.integrations.training_steps import TrainingSteps
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ class TrainerRecording:
 
     def __init__(self, choice: RunChoice, after: RunTask | Iterable[RunTask] | None = None) -> None:
         self.steps = TrainingSteps(choice, after)
-        self._rates = TrainerRates(self.steps)
+        self._optimizers = TrainerOptimizers(self.steps)
         self._metrics = EpochMetrics()
         self._validation = EpochMetrics()
         self._owed: int | None = None
@@ -55,22 +58,29 @@ class TrainerRecording:
         """A `fit` has its data and its optimizers; a value that cannot be read costs that value, not the task."""
         how: dict[str, Any] = {}
         length: dict[str, Any] = {}
+        others: dict[str, Any] = {}
         with self.steps.guarded("lightning optimizers"):
-            how = self._rates.begin(trainer.optimizers)
+            how, others = self._optimizers.begin(trainer.optimizers)
         with self.steps.guarded("lightning hyperparameters"):
             how, length = training_values(trainer, module, how)
         self._owed = None
-        self.steps.begin_training(how, module, functools.partial(layer_rows, module), length)
+        loader = first_loader(trainer.train_dataloader)
+        dataset = getattr(loader, "dataset", None)
+        filters = list if dataset is None else functools.partial(filter_rows, dataset)
+        self.steps.begin_training(how, module, functools.partial(layer_rows, [module]), {**others, **length}, filters)
         training = self.steps.training
         if training is not None:
             training.run.expect_own_end(None)
-            self._use_checkpoint(trainer, training)
+            if dataset is not None:
+                with self.steps.guarded("lightning data"):
+                    record_data(training, loader)
+            self._use_files(trainer, training)
 
     def begin_epoch(self, trainer: Any) -> None:
         """An epoch begins; what was changed until now it trains with."""
         self.settle_epoch(trainer)
         is_scheduled = bool(schedulers(trainer, "step"))
-        self._rates.see(lambda: metric_technique(trainer), is_scheduled=is_scheduled)
+        self._optimizers.see(lambda: technique_after_epoch(trainer), is_scheduled=is_scheduled)
         self.steps.begin_epoch(trainer.current_epoch + 1)
         self._validated = {}
         self._metrics.begin(trainer.callback_metrics)
@@ -81,7 +91,7 @@ class TrainerRecording:
 
     def optimizer_steps(self, optimizer: Any) -> None:
         """An optimizer is about to make a step."""
-        self._rates.stepped(optimizer)
+        self._optimizers.stepped(optimizer)
 
     def begin_validation(self, trainer: Any) -> None:
         """The training validates."""
@@ -99,7 +109,7 @@ class TrainerRecording:
         """The epoch has trained and validated, and schedulers of epochs have acted; its row is still to come."""
         self._see_accumulation(trainer)
         within, behind = schedulers(trainer, "step"), schedulers(trainer, "epoch")
-        self._rates.close_epoch(within, behind)
+        self._optimizers.close_epoch(within, behind)
         self._owed = trainer.current_epoch + 1
         self.steps.owe_epoch(self._owed, self._row(trainer))
 
@@ -115,7 +125,7 @@ class TrainerRecording:
     def end_training(self, trainer: Any) -> None:
         """The `fit` came to its end; why, if before it was done, is why the run ended."""
         self.settle_epoch(trainer)
-        self._rates.end()
+        self._optimizers.end()
         training, reason = self.steps.training, why_ended(trainer)
         if training is not None:
             for row in best_rows(trainer):
@@ -128,7 +138,7 @@ class TrainerRecording:
     def fail(self, trainer: Any, error: BaseException) -> None:
         """An exception left whatever was under way."""
         self.settle_epoch(trainer)
-        self._rates.end()
+        self._optimizers.end()
         status, reason = end_of_block(error)
         self.steps.abandon_training(status, reason or type(error).__name__)
         self.steps.abandon_testing(status, reason)
@@ -136,7 +146,7 @@ class TrainerRecording:
     def begin_testing(self, trainer: Any, tag: str) -> None:
         """A `test` or a `validate` begins."""
         self._validation.begin(trainer.callback_metrics)
-        self._use_checkpoint(trainer, self.steps.begin_testing(tag))
+        self._use_files(trainer, self.steps.begin_testing(tag))
 
     def end_testing(self, trainer: Any) -> None:
         """A `test` or a `validate` has its metrics."""
@@ -149,7 +159,7 @@ class TrainerRecording:
 
     def begin_prediction(self, trainer: Any) -> None:
         """A `predict` begins."""
-        self._use_checkpoint(trainer, self.steps.begin_prediction())
+        self._use_files(trainer, self.steps.begin_prediction())
 
     def end_prediction(self, trainer: Any) -> None:
         """A `predict` is through."""
@@ -167,14 +177,17 @@ class TrainerRecording:
             self.steps.training.generates("oCheckpoint", **row)
 
     def _row(self, trainer: Any) -> dict[str, Any]:
-        return {**self._metrics.row(trainer.callback_metrics), **self._validated, **self._rates.epoch_rates}
+        return {**self._metrics.row(trainer.callback_metrics), **self._validated, **self._optimizers.epoch_rates}
 
     def _see_accumulation(self, trainer: Any) -> None:
         scheduler = next((one for one in trainer.callbacks if hasattr(one, "going_to_accumulate_grad_batches")), None)
         technique = Technique() if scheduler is None else Technique(type(scheduler).__name__, agent="callback")
         self.steps.see({"accumulate_grad_batches": trainer.accumulate_grad_batches}, lambda: technique)
 
-    def _use_checkpoint(self, trainer: Any, task: RunTask) -> None:
+    def _use_files(self, trainer: Any, task: RunTask) -> None:
+        """The checkpoint that the Trainer was given, and what the module was loaded from before."""
         path = trainer.ckpt_path
         if path and Path(path).exists():
             task.uses_file(path, "checkpoint")
+        with self.steps.guarded("lightning files"):
+            use_files(task, [trainer.lightning_module])

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, RandomSampler, SequentialSampler
 
+MAX_SAMPLERS = 4
 _SEQUENTIAL = (SequentialSampler,)
 
 
@@ -54,10 +55,16 @@ def _batch_size(loader: Any) -> int | None:
 
 
 def _shuffles(loader: Any) -> bool | None:
-    sampler = loader.sampler
+    sampler = loader.batch_sampler
+    for _ in range(MAX_SAMPLERS):  # Accelerate puts its own around that of a rank
+        inner = getattr(sampler, "batch_sampler", None) or getattr(sampler, "sampler", None)
+        if inner is None:
+            break
+        sampler = inner
+    sampler = loader.sampler if sampler is None else sampler
     if isinstance(sampler, RandomSampler):
         return True
-    if isinstance(sampler, _SEQUENTIAL) and type(loader.batch_sampler).__module__.startswith("torch."):
+    if isinstance(sampler, _SEQUENTIAL):
         return False
     shuffle = getattr(sampler, "shuffle", None)  # DistributedSampler
     return shuffle if isinstance(shuffle, bool) else None

@@ -55,7 +55,7 @@ def _called(method: Callable[..., Any]) -> Callable[..., Any]:
 def _saving(save_model: Callable[..., Any]) -> Callable[..., Any]:
     def seen_save(self: Any, output_dir: Any = None, _internal_call: bool = False, **kwargs: Any) -> Any:
         try:
-            result = save_model(self, output_dir, _internal_call, **kwargs)
+            result = _call(save_model, self, (output_dir, _internal_call), kwargs)
         except BaseException as error:
             leave_out_own_frames(error)
             raise

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.integrations.technique import BY_HAND, Technique
-from dnnprov.integrations.torch_parts import scheduler_technique
+from dnnprov.integrations.technique import BY_HAND
+from dnnprov.integrations.torch.schedulers import technique_of
+from dnnprov.integrations.trainer_optimizers import metric_technique
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from dnnprov.integrations.technique import Technique
 
 WAITS_FOR_METRIC = frozenset({"ReduceLROnPlateau", "GreedyLR"})
 """Schedulers that the Trainer moves after an evaluation, not after every step."""
@@ -22,19 +26,21 @@ def step_schedulers(scheduler: Any) -> list[Any]:
 
 def schedule_technique(arguments: Any, scheduler: Any) -> Technique:
     """The technique that a scheduler is, with what the arguments call it: most of them are a LambdaLR."""
-    technique = scheduler_technique(scheduler)
+    technique = technique_of([scheduler], {})
     kind = getattr(arguments.lr_scheduler_type, "value", arguments.lr_scheduler_type)
-    warmup = {"warmup_steps": arguments.warmup_steps} if arguments.warmup_steps else {}
-    parameters = {**technique.parameters, "schedule": str(kind), **warmup}
+    function = next(iter(getattr(scheduler, "lr_lambdas", ())), None)
+    given = function.keywords if isinstance(function, functools.partial) else {}  # num_warmup_steps and the like
+    plain = {name: value for name, value in given.items() if isinstance(value, int | float | str)}
+    parameters = {**technique.parameters, **plain, "schedule": str(kind)}
     return dataclasses.replace(technique, parameters=parameters, reason="follows the steps of the optimizer")
 
 
-def metric_technique(arguments: Any, scheduler: Any, metrics: Mapping[str, Any]) -> Technique:
+def technique_after_epoch(arguments: Any, scheduler: Any, metrics: Mapping[str, Any]) -> Technique:
     """The technique of a scheduler that waits for a metric; by hand, where there is none."""
     if type(scheduler).__name__ not in WAITS_FOR_METRIC:
         return BY_HAND
     name = _metric_name(arguments)
-    return scheduler_technique(scheduler, f"{name}={metrics[name]}" if name in metrics else None)
+    return metric_technique(scheduler, name, metrics.get(name))
 
 
 def why_ended(arguments: Any, state: Any, control: Any, callbacks: list[Any]) -> str | None:

@@ -6,7 +6,8 @@ import dataclasses
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.integrations.trainer_values import known, loader_values, plain_parameters, size_values
+from dnnprov.integrations.torch.layers import model_values as size_values
+from dnnprov.integrations.trainer_values import fed_with, known, plain_parameters
 from dnnprov.model.values import json_text, plain_value
 
 if TYPE_CHECKING:
@@ -69,16 +70,15 @@ def training_values(
     """
     told = argument_values(arguments)
     length = {name: told.pop(name) for name in _ABOUT_LENGTH if name in told}
-    how = {"batch_size": arguments.train_batch_size, **told, **loader_values(loader)}
-    how |= {**size_values(model), **model_values(model), **optimized}
-    length |= {name: how.pop(name) for name in ("model_config", "pretrained") if name in how}
-    how["batch_size"] = arguments.train_batch_size
+    fed, on_what = fed_with(loader)
+    how = {**told, **fed, "batch_size": arguments.train_batch_size, **optimized}
+    described = {**(size_values([model]) if model is not None else {}), **model_values(model)}
+    how |= {name: described.pop(name) for name in ("dropout", "loss_function") if name in described}
+    length |= {**described, **on_what}
     epochs = state.num_train_epochs
     length |= {"num_epochs": epochs if isinstance(epochs, int) and epochs < 1_000_000 else None}
     if state.max_steps and state.max_steps > 0:
         length["num_steps"] = state.max_steps
-    with suppress(Exception):  # a stream has no length
-        length |= {"num_samples": len(loader.dataset), "steps_per_epoch": len(loader)}
     if arguments.world_size > 1:
         length["world_size"] = arguments.world_size
     return known(how), known(length)
@@ -100,7 +100,7 @@ def argument_values(arguments: Any) -> dict[str, Any]:
 
 def model_values(model: Any) -> dict[str, Any]:
     """What the model's configuration tells; `None` in it is left out."""
-    found = {"model_class": type(model).__name__, "loss_function": getattr(model, "loss_type", None)}
+    found = {"loss_function": getattr(model, "loss_type", None)}
     config = getattr(model, "config", None)
     with suppress(Exception):  # a model of the user's may have a configuration of any kind
         found["model_type"] = getattr(config, "model_type", None) or None

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.metric_names import canonical_name, with_canonical_names
-from dnnprov.integrations.torch_parts import layer_rows
-from dnnprov.integrations.trainer_rates import TrainerRates
+from dnnprov.integrations.torch.data import record_data
+from dnnprov.integrations.torch.layers import layer_rows
+from dnnprov.integrations.torch.transforms import filter_rows
+from dnnprov.integrations.trainer_optimizers import TrainerOptimizers
 from dnnprov.integrations.training_steps import TrainingSteps
 from dnnprov.integrations.transformers.endings import (
-    metric_technique,
     schedule_technique,
     step_schedulers,
+    technique_after_epoch,
     why_ended,
 )
 from dnnprov.integrations.transformers.epoch_logs import EpochLogs, is_of_whole_training
@@ -53,7 +55,7 @@ class TrainerRecording:
 
     def __init__(self, choice: RunChoice, after: RunTask | Iterable[RunTask] | None = None) -> None:
         self.steps = TrainingSteps(choice, after)
-        self._rates = TrainerRates(self.steps)
+        self._optimizers = TrainerOptimizers(self.steps)
         self._logs = EpochLogs()
         self._evaluated: dict[str, Any] = {}
         self._is_open = False
@@ -68,26 +70,33 @@ class TrainerRecording:
             given: what a callback is given by name: model, optimizer, train_dataloader.
         """
         model, optimizer = given.get("model"), given.get("optimizer")
+        loader = given.get("train_dataloader")
         how: dict[str, Any] = {}
         length: dict[str, Any] = {}
+        others: dict[str, Any] = {}
         with self.steps.guarded("transformers optimizer"):
-            how = self._rates.begin([] if optimizer is None else [optimizer])
+            how, others = self._optimizers.begin([] if optimizer is None else [optimizer])
         with self.steps.guarded("transformers hyperparameters"):
-            how, length = training_values(arguments, state, model, given.get("train_dataloader"), how)
+            how, length = training_values(arguments, state, model, loader, how)
         self._is_open = self._has_validated = False
-        layers = None if model is None else functools.partial(layer_rows, model)
-        self.steps.begin_training(how, model, layers, length)
+        layers = None if model is None else functools.partial(layer_rows, [model])
+        dataset = getattr(loader, "dataset", None)
+        filters = list if dataset is None else functools.partial(filter_rows, dataset)
+        self.steps.begin_training(how, model, layers, {**others, **length}, filters)
         training = self.steps.training
         if training is not None:
             training.run.expect_own_end(None)
+            if dataset is not None:
+                with self.steps.guarded("transformers data"):
+                    record_data(training, loader)
             self._use_files(training, model)
 
     def begin_epoch(self, arguments: Any, state: Any, given: Mapping[str, Any]) -> None:
         """An epoch begins; what was changed until now it trains with."""
         self.settle_epoch()
         scheduler = given.get("lr_scheduler")
-        technique = functools.partial(metric_technique, arguments, scheduler, self._evaluated)
-        self._rates.see(technique, is_scheduled=bool(step_schedulers(scheduler)))
+        technique = functools.partial(technique_after_epoch, arguments, scheduler, self._evaluated)
+        self._optimizers.see(technique, is_scheduled=bool(step_schedulers(scheduler)))
         self.steps.begin_epoch(int((state.epoch or 0) + 1e-6) + 1)
         self._evaluated = {}
         self._logs.begin(find_trainer(), state.global_step)
@@ -95,14 +104,14 @@ class TrainerRecording:
 
     def optimizer_steps(self, optimizer: Any) -> None:
         """The optimizer is about to make a step."""
-        self._rates.stepped(optimizer)
+        self._optimizers.stepped(optimizer)
 
     def close_epoch(self, arguments: Any, state: Any, given: Mapping[str, Any]) -> None:
         """The epoch has trained; logs and an evaluation may still come for it."""
         scheduler = given.get("lr_scheduler")
         technique = functools.partial(schedule_technique, arguments, scheduler)
         self._logs.close(find_trainer(), state.global_step)
-        self._rates.close_epoch(step_schedulers(scheduler), [], technique)
+        self._optimizers.close_epoch(step_schedulers(scheduler), [], technique)
         self._is_open = False
         self._owe()
 
@@ -171,7 +180,7 @@ class TrainerRecording:
     def end_training(self, arguments: Any, state: Any, control: Any) -> None:
         """The `train` came to its end; why, if before its last step, is why the run ended."""
         self.settle_epoch()
-        self._rates.end()
+        self._optimizers.end()
         trainer, training = find_trainer(), self.steps.training
         callbacks = [] if trainer is None else list(trainer.callback_handler.callbacks)
         reason = why_ended(arguments, state, control, callbacks)
@@ -185,13 +194,13 @@ class TrainerRecording:
         """An exception left the training."""
         if self.steps.is_training:
             self.settle_epoch()
-            self._rates.end()
+            self._optimizers.end()
             status, reason = end_of_block(error)
             self.steps.abandon_training(status, reason or type(error).__name__)
 
     def _owe(self) -> None:
         if self.steps.last_epoch is not None:
-            self.steps.owe_epoch(self.steps.last_epoch, {**self._logs.row(), **self._rates.epoch_rates})
+            self.steps.owe_epoch(self.steps.last_epoch, {**self._logs.row(), **self._optimizers.epoch_rates})
 
     def _tested(self, tag: str, metrics: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         own = {name: value for name, value in metrics.items() if name != "epoch"}

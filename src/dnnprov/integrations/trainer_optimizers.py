@@ -1,0 +1,128 @@
+"""The optimizers of a trainer built on PyTorch, told once an epoch, however often a schedule moves their rates.
+
+A scheduler may change a rate after every step. What is recorded is the rate of the last step of an epoch: it stands in
+the epoch's row, and where it is another than that of the epoch before, it is one adaptation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.integrations.technique import BY_HAND, Technique
+from dnnprov.integrations.torch.optimizers import RATE, group_values, optimizer_names, other_names, rates
+from dnnprov.integrations.torch.schedulers import scheduler_parameters, technique_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dnnprov.integrations.training_steps import TrainingSteps
+
+MAX_WRAPPERS = 3
+
+
+class TrainerOptimizers:
+    """Watches the optimizers of one training.
+
+    Args:
+        steps: to tell what is seen.
+
+    Attributes:
+        epoch_rates: that the last step of the last epoch trained with, by name.
+    """
+
+    def __init__(self, steps: TrainingSteps) -> None:
+        self._steps = steps
+        self._optimizers: list[Any] = []
+        self._rates: dict[int, list[Any]] = {}
+        self.epoch_rates: dict[str, Any] = {}
+
+    def begin(self, optimizers: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What the optimizers of the training that begins hold; the rates are those that schedules start from.
+
+        Returns:
+            What is watched, and the same under the names of other frameworks.
+        """
+        self._optimizers, self._rates, self.epoch_rates = list(optimizers), {}, {}
+        held, others = self._values(), {}
+        for place, optimizer in enumerate(self._optimizers):
+            bare, suffix = bare_optimizer(optimizer), _suffix(place)
+            held = {**optimizer_names(bare, suffix), **held}
+            others.update(other_names(bare, suffix))
+            first: dict[str, Any] = next(iter(optimizer.param_groups), {})
+            if held.get(f"{RATE}{suffix}") == 0 and first.get("initial_lr"):  # a warm-up begins with nothing
+                held[f"{RATE}{suffix}"] = first["initial_lr"]
+        return held, {name: value for name, value in others.items() if name not in held}
+
+    def end(self) -> None:
+        """The training is over: hold on to nothing of it."""
+        self._optimizers, self._rates = [], {}
+
+    def stepped(self, optimizer: Any) -> None:
+        """An optimizer makes a step with the rates that it holds now."""
+        self._rates[id(optimizer)] = rates(optimizer)
+
+    def see(self, technique: Callable[[], Technique] = lambda: BY_HAND, *, is_scheduled: bool = False) -> None:
+        """Look for what was changed between epochs.
+
+        Args:
+            technique: tells who did it; called only where something changed.
+            is_scheduled: whether schedulers move the rates after every step: then what they are between two epochs says
+                nothing.
+        """
+        held = self._values()
+        names = [name for name in held if not (is_scheduled and name.startswith(RATE))]
+        self._steps.see({name: held[name] for name in names}, technique)
+
+    def close_epoch(
+        self, within: list[Any], behind: list[Any], technique: Callable[[], Technique] | None = None
+    ) -> None:
+        """The epoch has trained: tell the rate of its last step, and what was changed for the next one.
+
+        Args:
+            within: schedulers that act after every step.
+            behind: schedulers that act at the end of an epoch; they have acted.
+            technique: tells what those within are, where their class alone does not.
+        """
+        used = self._values(self._rates)
+        self.epoch_rates = {name: value for name, value in used.items() if name.startswith(RATE)}
+        self._steps.see(self.epoch_rates, technique if technique and within else lambda: technique_of(within, {}))
+        self._steps.close_epoch()
+        self.see(lambda: technique_of(within or behind, {}), is_scheduled=bool(within))
+
+    def _values(self, used: dict[int, list[Any]] | None = None) -> dict[str, Any]:
+        """The values of all groups; with the rates that the last steps used, where these are given."""
+        found: dict[str, Any] = {}
+        for place, optimizer in enumerate(self._optimizers):
+            groups = [dict(group) for group in optimizer.param_groups]
+            for group, rate in zip(groups, (used or {}).get(id(optimizer), ()), strict=False):
+                group["lr"] = rate
+            found.update(group_values(groups, _suffix(place)))
+        return found
+
+
+def bare_optimizer(optimizer: Any) -> Any:
+    """The optimizer in a wrapper of Lightning's or Accelerate's."""
+    for _ in range(MAX_WRAPPERS):
+        inner = getattr(optimizer, "optimizer", None)
+        if not hasattr(inner, "param_groups"):
+            break
+        optimizer = inner
+    return optimizer
+
+
+def metric_technique(scheduler: Any, monitor: str, value: Any) -> Technique:
+    """The technique of a scheduler that waits for a metric.
+
+    Args:
+        scheduler: that changed a rate.
+        monitor: name of the metric.
+        value: that it saw; `None` where that is not known.
+    """
+    reason = f"{monitor} did not improve, patience {getattr(scheduler, 'patience', None)}"
+    seen = None if value is None else f"{monitor}={value}"
+    return Technique(type(scheduler).__name__, scheduler_parameters(scheduler), "schedule", reason, seen)
+
+
+def _suffix(place: int) -> str:
+    """Behind the names of the values of an optimizer: nothing for the first of several."""
+    return f"_{place + 1}" if place else ""
