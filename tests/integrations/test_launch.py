@@ -163,10 +163,89 @@ def test_a_sitecustomize_that_stands_behind_ours_is_imported(tmp_path, launch):
     assert "not_there" in launch("show.py", PYTHONPATH=str(tmp_path / "site")).stderr
 
 
-def test_options_of_the_interpreter_are_kept(tmp_path, launch):
-    write(tmp_path, "show.py", "import sys; print(sys.flags.dev_mode, sys.flags.optimize)")
-    done = launch("show.py", launcher=("-X", "dev", "-O", "-m", "dnnprov.integrations.launch"))
-    assert done.stdout == "True 1\n"
+def test_a_sitecustomize_may_change_the_path(tmp_path, launch):
+    write(tmp_path / "our site", "sitecustomize.py", "import sys; sys.path.append('/added')")
+    write(tmp_path, "show.py", "import sys; print(sys.path)")
+    variables = {"PYTHONPATH": str(tmp_path / "our site")}
+    bare = launch("show.py", launcher=(), **variables)
+    assert "/added" in bare.stdout
+    assert launch("show.py", **variables).stdout == bare.stdout
+
+
+@pytest.mark.parametrize("module", ["dnnprov.integrations.launch", ("dnnprov", "run")])
+def test_options_of_the_interpreter_are_kept(tmp_path, launch, module):
+    module = [module] if isinstance(module, str) else module
+    write(tmp_path, "show.py", "import sys; print(sys.flags.dev_mode, sys.flags.optimize, sys.argv[1:])")
+    done = launch("show.py", "-m", "x", launcher=("-X", "dev", "-O", "-m", *module))
+    assert done.stdout == "True 1 ['-m', 'x']\n"
+
+
+def test_a_shell_script_is_a_command(tmp_path, store, launch):
+    write(tmp_path, "train.py", TASK)
+    write(tmp_path, "all.sh", f"#!/bin/sh\nexec {sys.executable} train.py\n")
+    (tmp_path / "all.sh").chmod(0o755)
+    for name in ("./all.sh", "all.sh"):
+        done = launch(name)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert column_of(store, "SELECT COUNT(*) FROM run") == [2]
+
+
+def test_a_script_for_python_may_be_executable_and_have_any_name(tmp_path, launch):
+    for name, first in (("train", "#!/usr/bin/env python3"), ("train.sh.py", "#!/bin/sh"), ("plain", "# train")):
+        write(tmp_path, name, f"{first}\nimport sys; print(sys.executable)")
+        (tmp_path / name).chmod(0o755)
+        assert launch(name).stdout == f"{sys.executable}\n"
+
+
+def test_a_folder_that_is_called_as_a_command_is_does_not_hide_it(tmp_path, launch):
+    (tmp_path / "env").mkdir()
+    assert "SOME=thing" in launch("env", "SOME=thing").stdout
+    write(tmp_path, "app/__main__.py", "print('an application')")
+    assert launch("app").stdout == "an application\n"
+
+
+def test_a_program_that_goes_to_another_folder_records_into_the_same_store(tmp_path, launch):
+    write(tmp_path, "step.py", TASK)
+    write(
+        tmp_path,
+        "train.py",
+        """
+        import os, subprocess, sys
+        from dfa_lib_python.dataflow import Dataflow
+        from dfa_lib_python.task import Task
+
+        Dataflow("cells").save()
+        os.mkdir("results")
+        os.chdir("results")
+        Task(1, "cells", "monday", "Count").end()
+        subprocess.run([sys.executable, "../step.py"], check=True)
+        """,
+    )
+    assert launch("train.py", DNNPROV_STORE="").returncode == 0
+    assert column_of(tmp_path / ".dnnprov", "SELECT name FROM run ORDER BY name") == ["cells-1", "monday"]
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_program_may_ask_for_the_library_reload_and_forget_it(tmp_path, launch):
+    write(
+        tmp_path,
+        "train.py",
+        """
+        import importlib, importlib.util, sys
+        assert importlib.util.find_spec("dfa_lib_python") is not None
+        assert importlib.util.find_spec("dfa_lib_python.task") is not None
+        import dfa_lib_python
+        from dfa_lib_python.task import Task
+        assert dfa_lib_python.__file__
+        assert importlib.reload(dfa_lib_python).task.Task is Task
+        for name in [name for name in sys.modules if name.startswith("dfa_lib_python")]:
+            del sys.modules[name]
+        import dfa_lib_python as again
+        assert again.task.Task is Task is again.Task
+        """,
+    )
+    done = launch("train.py")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_is_no_program_is_told_in_one_line(launch):
@@ -184,10 +263,11 @@ def test_where_dnnprov_cannot_be_prepared_the_script_runs(tmp_path, launch):
     write(tmp_path / "broken", "dnnprov/__init__.py", "raise RuntimeError('broken')")
     from dnnprov.integrations.launch import LAUNCHED
 
+    write(tmp_path / "broken", "sitecustomize.py", "print('customized')")
     path = os.pathsep.join([str(LAUNCHED), str(tmp_path / "broken")])
     done = launch("show.py", launcher=(), PYTHONPATH=path)
-    assert done.stdout == "ran\n"
-    assert done.returncode == 0
+    assert done.stdout == "customized\nran\n"
+    assert (done.returncode, done.stderr) == (0, "dnnprov: nothing is recorded: RuntimeError: broken\n")
 
 
 KERAS = """

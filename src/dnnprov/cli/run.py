@@ -10,6 +10,7 @@ import click
 
 from dnnprov.cli.options import global_options, setting
 from dnnprov.journal.folder import STORE_VARIABLE
+from dnnprov.model.interpreter import interpreter_options
 
 LAUNCHER = "dnnprov.integrations.launch"
 """A module of the recording side, which the command line starts and does not import."""
@@ -41,7 +42,7 @@ def run(
     options = [f"--dataflow={dataflow}"] if dataflow else []
     options += [f"--without={one}" for one in without]
     options += [*(["--original-dfa-lib"] if original_dfa_lib else []), *(["-m"] if is_module else [])]
-    command = [sys.executable, "-m", LAUNCHER, *options, program, *arguments]
+    command = [sys.executable, *interpreter_options(), "-m", LAUNCHER, *options, program, *arguments]
     environment = dict(os.environ)
     if store := setting("store"):
         environment[STORE_VARIABLE] = store

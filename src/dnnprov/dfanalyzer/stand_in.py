@@ -41,6 +41,7 @@ def stand_in() -> None:
     library.__spec__ = importlib.machinery.ModuleSpec(LIBRARY, None, is_package=True)
     library.__path__ = []
     package = sys.modules["dnnprov.dfanalyzer"]
+    library.__file__ = package.__file__
     for name, ours in MODULES.items():
         module = importlib.import_module(f"dnnprov.dfanalyzer.{ours}")
         sys.modules[f"{LIBRARY}.{name}"] = module

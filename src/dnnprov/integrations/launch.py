@@ -25,9 +25,13 @@ from dnnprov.integrations.autologging import (
     say_what_is_recorded,
 )
 from dnnprov.integrations.launched_process import LIBRARY_VARIABLE, ORIGINAL
+from dnnprov.journal.folder import DEFAULT_FOLDER, FOLDER_VARIABLE, STORE_VARIABLE, is_database_url, store_place
+from dnnprov.model.interpreter import interpreter_options
 
 LAUNCHED = Path(__file__).with_name("launched")
 """Folder of the `sitecustomize` that interpreters find."""
+
+_PYTHON_SUFFIXES = (".py", ".pyw", ".pyc", ".pyz")
 
 
 def main(arguments: list[str]) -> int:
@@ -76,22 +80,36 @@ def _command(program: list[str], *, is_module: bool) -> list[str] | None:
     if not program:
         return None
     if is_module:
-        return [sys.executable, *_interpreter_options(), "-m", *program]
-    if Path(program[0]).exists():
-        return [sys.executable, *_interpreter_options(), *program]
-    return program if shutil.which(program[0]) else None
+        return [sys.executable, *interpreter_options(), "-m", *program]
+    named = Path(program[0])
+    if named.is_file() and not _is_command(named):
+        return [sys.executable, *interpreter_options(), *program]
+    if (named / "__main__.py").is_file():
+        return [sys.executable, *interpreter_options(), *program]
+    found = str(named.absolute()) if named.is_file() else shutil.which(program[0])
+    return [found, *program[1:]] if found else None
 
 
-def _interpreter_options() -> list[str]:
-    """Those that this interpreter was started with, as `-X dev`."""
-    given = sys.orig_argv[1:]
-    return given[: given.index("-m")] if "-m" in given else []
+def _is_command(file: Path) -> bool:
+    """Whether a file is executed by something else than Python: a shell script, or a program for the machine."""
+    if file.suffix.lower() in _PYTHON_SUFFIXES or not os.access(file, os.X_OK):
+        return False
+    with file.open("rb") as stream:
+        beginning = stream.read(1024)
+    if beginning.startswith(b"#!"):
+        return b"python" not in beginning.partition(b"\n")[0]
+    return b"\0" in beginning
 
 
 def _settings(chosen: argparse.Namespace) -> dict[str, str]:
-    """Variables by which the program's interpreters know what was asked for."""
+    """Variables by which the program's interpreters know what was asked for; full paths, since it may go elsewhere."""
     before = os.environ.get("PYTHONPATH")
     found = {"PYTHONPATH": os.pathsep.join([str(LAUNCHED), *([before] if before else [])])}
+    place = store_place()
+    if is_database_url(place):
+        found[FOLDER_VARIABLE] = _full(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
+    else:
+        found[STORE_VARIABLE] = _full(place)
     if chosen.original_dfa_lib:
         found[LIBRARY_VARIABLE] = ORIGINAL
     if chosen.dataflow:
@@ -104,6 +122,10 @@ def _settings(chosen: argparse.Namespace) -> dict[str, str]:
 def _name_of(program: str) -> str:
     """As `program_name` finds it in the program."""
     return Path(program).stem if Path(program).exists() else program.removesuffix(".__main__").rpartition(".")[2]
+
+
+def _full(folder: str) -> str:
+    return folder if folder.startswith("~") else str(Path(folder).absolute())
 
 
 if __name__ == "__main__":

@@ -45,14 +45,16 @@ class _Library:
         path: Sequence[str] | None = None,  # noqa: ARG002 - as Python calls it
         target: ModuleType | None = None,  # noqa: ARG002 - likewise
     ) -> ModuleSpec | None:
-        """A module that puts ours in its place."""
-        return ModuleSpec(fullname, self) if fullname == _LIBRARY else None  # type: ignore[arg-type] # it has what is called
+        """A module that puts ours in its place; of its parts, those that are in place already."""
+        if fullname == _LIBRARY:
+            return ModuleSpec(fullname, self)  # type: ignore[arg-type] # it has what is called
+        part = sys.modules.get(fullname) if fullname.startswith(f"{_LIBRARY}.") else None
+        return part.__spec__ if part is not None else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:  # noqa: ARG002 - likewise
         """The usual one."""
         return None
 
     def exec_module(self, module: ModuleType) -> None:  # noqa: ARG002 - likewise
-        """Import ours, which then stands for the library."""
-        sys.meta_path.remove(self)
-        importlib.import_module("dnnprov.dfanalyzer")
+        """Let ours stand for the library, also where it did before and the program forgot or reloads it."""
+        importlib.import_module("dnnprov.dfanalyzer.stand_in").stand_in()
