@@ -167,6 +167,8 @@ def journal_of(runs):
         for index, (kind, other_actions, other_end) in enumerate(others, 1):
             if kind == "fork" and any(other[0] in {"resumed", "lost"} for other in others):
                 continue  # the processes of a resumed run go with it
+            if kind == "rank" and any(other[0] == "rank" for other in others[: index - 1]):
+                continue  # a rank has one process at a time
             rank = int(kind.startswith("rank"))
             process = f"r{rank}-{index}"
             is_resumed = kind in {"resumed", "lost", "rank again"}
