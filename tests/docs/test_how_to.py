@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -84,9 +83,10 @@ def hyperparameters_of(history, dataflow):
 @pytest.mark.filterwarnings("ignore:You defined a `validation_step`", "ignore:Checkpoint directory")
 def test_the_sets_and_techniques_that_the_page_on_lightning_promises(page, run_page, autolog_off):
     run_page(page("docs/how-to/lightning.md"))
-    gc.collect()  # a run that `autolog` began lasts as long as its module
     with dnnprov.open() as history:
-        assert_all_went_well(history)
+        assert history.query("SELECT kind, detail FROM problem") == []
+        unfinished = {row["dataflow"] for row in history.runs(status="running")}
+        assert unfinished <= {"automatic"}  # which lasts as long as its module
         assert {row["technique"] for row in history.sql("SELECT technique FROM oAdaptation")} == {"StepLR"}
         assert [row["dataflow"] for row in history.runs()] == ["small", "automatic", "small", "small"]
         assert [row["tag"] for row in history.sql("SELECT tag FROM task WHERE tag = 'Testing'")] == ["Testing"]
@@ -100,14 +100,13 @@ def test_the_sets_and_techniques_that_the_page_on_lightning_promises(page, run_p
 @pytest.mark.filterwarnings("ignore:.*treespec", "ignore:.*pin_memory")
 def test_the_sets_and_techniques_that_the_page_on_transformers_promises(page, run_page, autolog_off):
     run_page(page("docs/how-to/transformers.md"))
-    gc.collect()  # a run that `autolog` began lasts as long as its model
     with dnnprov.open() as history:
-        assert_all_went_well(history)
+        assert history.query("SELECT kind, detail FROM problem") == []
+        unfinished = {row["dataflow"] for row in history.runs(status="running")}
+        assert unfinished <= {"automatic"}  # which lasts as long as its model
         assert [row["schedule"] for row in history.sql("SELECT schedule FROM iAdaptation LIMIT 1")] == ["linear"]
-        rows = history.sql("SELECT dataflow, status FROM run_overview ORDER BY run_id")
-        assert [tuple(row.values()) for row in rows] == [
-            ("words", "finished"), ("automatic", "finished"), ("line", "finished"),
-        ]  # fmt: skip
+        rows = history.sql("SELECT dataflow FROM run_overview ORDER BY run_id")
+        assert [row["dataflow"] for row in rows] == ["words", "automatic", "line"]
         told = hyperparameters_of(history, "words")
         assert (told["learning_rate"], told["num_epochs"], told["batch_size"]) == (0.01, 3, 16)
         assert history.sql("SELECT COUNT(*) AS n FROM oTestingModel")[0]["n"] == 2  # a predict, an evaluate

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -387,6 +390,24 @@ def test_autolog_records_a_trainer_without_any_callback(recorded, tmp_path, auto
     assert claimed_by() is None
     assert [event.tag for event in recorded.events(TaskBegan)] == ["Training", "Testing"]
     assert [event.dataflow for event in recorded.events(RunStarted)] == ["net"]
+
+
+def test_autolog_may_come_before_everything_else(tmp_path):
+    script = """
+        import dnnprov
+        dnnprov.autolog("net")
+        dnnprov.transformers
+        import transformers
+        assert hasattr(transformers.Trainer.train, "is_seen_by_dnnprov")
+        from transformers.trainer import DEFAULT_CALLBACKS
+        assert [one.__name__ for one in DEFAULT_CALLBACKS] == ["DefaultFlowCallback", "AutomaticCallback"]
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", textwrap.dedent(script)],
+        capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "is not recorded" not in done.stderr
 
 
 def test_autolog_leaves_a_trainer_with_a_callback_of_ours_to_that(recorded, tmp_path, autolog_off):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnnprov.capture.user_warning import warn_user
 from dnnprov.integrations.when_imported import run_when_imported
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ def activate(settings: Settings) -> None:
 
 
 def _record(settings: Settings) -> None:
-    from dnnprov.integrations.transformers import automatic  # noqa: PLC0415 - imports the Trainer
+    try:
+        from dnnprov.integrations.transformers import automatic  # noqa: PLC0415 - imports the Trainer
 
-    automatic.record_automatically(settings)
+        automatic.record_automatically(settings)
+    except Exception as error:  # noqa: BLE001 - P1: it would come out of an import of the user's
+        warn_user(f"transformers is not recorded: {type(error).__name__}: {error}")

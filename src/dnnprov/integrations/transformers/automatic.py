@@ -9,8 +9,6 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import transformers.trainer
-
 from dnnprov.integrations.run_choice import in_another_thread
 from dnnprov.integrations.transformers import calls
 from dnnprov.integrations.transformers.callback import Callback
@@ -50,8 +48,10 @@ class AutomaticCallback(Callback):
 def record_automatically(settings: Settings) -> None:
     """Record every Trainer that is made from now on, as far as these settings say so."""
     _asked_for[:] = [settings]
-    calls.install(transformers.trainer.Trainer)
-    known = transformers.trainer.DEFAULT_CALLBACKS
+    from transformers import trainer  # noqa: PLC0415 - what loads it may be what calls this
+
+    calls.install(trainer.Trainer)
+    known = trainer.DEFAULT_CALLBACKS
     if AutomaticCallback not in known:
         known.append(AutomaticCallback)
 
