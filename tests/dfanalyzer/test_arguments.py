@@ -71,7 +71,7 @@ def test_dependencies_of_every_kind():
     task = Task(3, "cells", "monday", "Test")
     assert "dependency" not in task.get_specification()
     task.add_dependency(Dependency(["Clean"], [1]))
-    assert task.get_specification()["dependency"] == {"tags": [{"tag": "Clean"}], "ids": [{"id": "1"}]}
+    assert task.get_specification()["dependency"] == {"tags": [{"tag": "Clean"}], "ids": [{"id": 1}]}
 
 
 def test_the_rest_of_the_arguments():

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+
 import dnnprov
-from dnnprov.dfanalyzer import Attribute, AttributeType, Dataflow, DataSet, Element, Set, SetType, Task, Transformation
+from dnnprov.capture.run import open_runs
+from dnnprov.dfanalyzer import (
+    Attribute,
+    AttributeType,
+    Dataflow,
+    DataSet,
+    Element,
+    Set,
+    SetType,
+    Task,
+    Transformation,
+    recording,
+)
 from recorded import column_of, rows_of
 
 COUNT = """
@@ -139,6 +153,131 @@ def test_inside_a_run_everything_is_recorded_into_it(store):
     assert rows_of(store, "SELECT r.name, o.a FROM ocount AS o JOIN run AS r USING (run_id)") == [
         {"name": "mine", "a": 1}
     ]
+
+
+def test_inside_a_run_what_nobody_saved_is_recorded_into_it(store):
+    declared()
+    with dnnprov.start_run("cells", name="mine"):
+        first, second = Task(1, "cells", "monday", "Count"), Task(2, "cells", "Count")
+        first.begin()
+        count(first, 1)
+        count(second, 2)
+    count(Task(3, "cells", "Count"), 3)
+    later = Task(4, "cells", "Count")
+    later.begin()
+    found = rows_of(store, "SELECT r.name, o.a FROM ocount AS o JOIN run AS r USING (run_id) ORDER BY o.a")
+    assert [(row["name"], row["a"]) for row in found] == [("mine", 1), ("mine", 2)]
+
+
+def test_a_run_that_encloses_another_threads_tasks_is_not_ended_by_an_execution(store):
+    declared()
+    has_ended, may_go_on = threading.Event(), threading.Event()
+
+    def train():
+        with dnnprov.start_run("cells", name="mine"):
+            for number in (1, 2):
+                task = Task(number, "cells", "Count")
+                count(task, number)
+                task.end()
+                has_ended.set()
+                may_go_on.wait()
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    has_ended.wait()
+    Task(1, "cells", "monday", "Count").begin()
+    may_go_on.set()
+    thread.join()
+    found = rows_of(store, "SELECT r.name, o.a FROM ocount AS o JOIN run AS r USING (run_id) ORDER BY o.a")
+    assert [(row["name"], row["a"]) for row in found] == [("mine", 1), ("mine", 2)]
+
+
+def test_executions_that_nobody_ends_are_not_all_open_at_once(store, monkeypatch, exit_process):
+    monkeypatch.setattr(recording, "MAX_OPEN", 3)
+    declared()
+    tasks = [Task(1, "cells", f"run {number}", "Count") for number in range(6)]
+    for task in tasks:
+        task.begin()
+        assert len(open_runs) <= 3
+    count(tasks[0], 7)
+    tasks[0].save()  # goes on
+    exit_process()
+    assert rows_of(store, "SELECT r.name, o.a FROM ocount AS o JOIN run AS r USING (run_id)") == [
+        {"name": "run 0", "a": 7}
+    ]
+    assert column_of(store, "SELECT COUNT(*) FROM task") == [6]
+    assert {row["status"] for row in runs(store)} == {"finished"}
+    assert len(runs(store)) == 6
+
+
+def test_processes_of_multiprocessing_end_the_runs_that_they_began(store, run_script):
+    script = f"""{COUNT}
+    import multiprocessing
+
+    def count(number):
+        task = Task(number, "Cells", f"run {{number}}", "Count")
+        task.add_dataset(DataSet("oCount", [Element([number])]))
+        task.begin()
+        task.end()
+
+    def fail():
+        Task(1, "Cells", "fails", "Count").begin()
+        raise ValueError("no epochs")
+
+    if __name__ == "__main__":
+        for method in ("fork", "spawn"):
+            context = multiprocessing.get_context(method)
+            with context.Pool(1) as pool:  # which kills its workers
+                pool.map(count, [0, 1] if method == "fork" else [2, 3])
+        child = multiprocessing.get_context("fork").Process(target=fail)
+        child.start()
+        child.join()
+    """
+    run_script(script)
+    found = rows_of(store, "SELECT name, status, exit_reason FROM run WHERE name NOT LIKE 'Cells%' ORDER BY name")
+    assert [(row["name"], row["status"]) for row in found] == [
+        ("fails", "failed"),
+        *((f"run {number}", "finished") for number in range(4)),
+    ]
+    assert found[0]["exit_reason"] == "ValueError: no epochs"
+    assert sorted(column_of(store, "SELECT a FROM ocount")) == [0, 1, 2, 3]
+
+
+def test_a_task_goes_to_another_process_with_its_arguments(store, run_script):
+    script = f"""{COUNT}
+    import multiprocessing
+
+    def count(task, dataflow):
+        assert dataflow.get_specification()["tag"] == "cells"
+        task.add_dataset(DataSet("oCount", [Element([2])]))
+        task.save()
+
+    if __name__ == "__main__":
+        task = Task(1, "Cells", "monday", "Count")
+        task.begin()
+        child = multiprocessing.get_context("spawn").Process(target=count, args=(task, df))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        task.add_dataset(DataSet("oCount", [Element([3])]))
+        task.end()
+    """
+    run_script(script)
+    assert rows_of(
+        store,
+        "SELECT r.name, t.identifier, o.a FROM ocount AS o JOIN task AS t USING (task_id)"
+        " JOIN run AS r ON r.run_id = t.run_id ORDER BY o.a",
+    ) == [{"name": "monday", "identifier": "1", "a": a} for a in (2, 3)]
+    assert column_of(store, "SELECT COUNT(*) FROM task") == [1]
+
+
+def test_where_dnnprov_is_disabled_nothing_is_written(store, monkeypatch):
+    monkeypatch.setenv("DNNPROV_DISABLED", "1")
+    declared()
+    task = Task(1, "cells", "monday", "Count")
+    count(task, 1)
+    task.end()
+    assert not store.exists()
 
 
 def test_an_exception_fails_the_run(store, run_script):

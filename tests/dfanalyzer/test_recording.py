@@ -423,3 +423,40 @@ def test_a_forked_child_records_into_the_same_run(store):
     task.end()
     assert sorted(column_of(store, "SELECT a FROM ocount")) == [1, 2]
     assert column_of(store, "SELECT COUNT(*) FROM run") == [1]
+
+
+def test_the_functions_of_vinisalazar(store):
+    from dfa_lib_python import add_transformation, end_task, start_task
+
+    dataflow = Dataflow("genomes")
+    _, _, found = add_transformation(
+        dataflow,
+        "FindGenes",
+        [Attribute("CONTIGS", AttributeType.TEXT), Attribute("BASE", AttributeType.TEXT)],
+        [Attribute("GENES", AttributeType.NUMERIC)],
+    )
+    annotate, used, _ = add_transformation(
+        dataflow, "Annotate", [Attribute("BASE", AttributeType.TEXT)], [Attribute("NAME", AttributeType.TEXT)], found
+    )
+    assert annotate.input == [{**found.get_specification(), "type": "INPUT"}, used.get_specification()]
+    dataflow.save()
+    task, given = start_task(0, "genomes", "FindGenes", ["a.fna", "cog"])
+    assert given.elements == [["a.fna", "cog"]]
+    assert end_task(task, "FindGenes", [17, 18]).elements == [["17"], ["18"]]
+    assert rows_of(store, "SELECT contigs, base FROM ifindgenes") == [{"contigs": "a.fna", "base": "cog"}]
+    assert column_of(store, "SELECT genes FROM ofindgenes ORDER BY genes") == [17, 18]
+    assert column_of(store, "SELECT status FROM task") == ["finished"]
+
+
+def test_values_that_fail_do_not_reach_the_program(store):
+    class Unreadable:
+        def __str__(self):
+            raise RuntimeError("no")
+
+    task = Task(1, "cells", "monday", "Count")
+    add(task, "oCount", [Unreadable(), 1])
+    task.begin()
+    task.get_specification()
+    add(task, "oCount", [2, 3])
+    task.end()
+    assert column_of(store, "SELECT COUNT(*) FROM ocount") == [2]

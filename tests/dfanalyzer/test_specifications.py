@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -182,7 +183,7 @@ def test_a_task_of_the_official_library_keeps_what_it_sent():
 def test_the_small_classes():
     assert Dependency(["Split", "Train"], [2, "3"]).get_specification() == {
         "tags": [{"tag": "Split"}, {"tag": "Train"}],
-        "ids": [{"id": "2"}, {"id": "3"}],
+        "ids": [{"id": 2}, {"id": "3"}],
     }
     assert Attribute("NAME", AttributeType.FILE).get_specification() == {"name": "NAME", "type": "FILE"}
     assert str(Attribute("NAME", AttributeType.FILE)) == "NAME:FILE"
@@ -200,6 +201,68 @@ def test_the_small_classes():
         "description": "all",
     }
     assert [one.value for one in TaskStatus] == ["READY", "RUNNING", "FINISHED"]
+
+
+@pytest.mark.parametrize(
+    ("one", "name", "value", "read"),
+    [
+        (Extractor("e", ExtractorCartridge.EXTRACTION, ExtractorExtension.CSV), "cartridge", None, "EXTRACTION"),
+        (
+            Extractor("e", ExtractorCartridge.EXTRACTION, ExtractorExtension.CSV),
+            "cartridge",
+            ExtractorCartridge.INDEXING,
+            "INDEXING",
+        ),
+        (
+            Extractor("e", ExtractorCartridge.EXTRACTION, ExtractorExtension.CSV),
+            "extension",
+            ExtractorExtension.FITS,
+            "FITS",
+        ),
+        (Extractor("e", ExtractorCartridge.EXTRACTION, ExtractorExtension.CSV), "setTag", "ds", "ds"),
+        (Extractor("e", ExtractorCartridge.EXTRACTION, ExtractorExtension.CSV), "transformationTag", "tf", "tf"),
+        (Extractor("e", ExtractorCartridge.EXTRACTION, ExtractorExtension.CSV), "dataflowTag", "df", "df"),
+        (Program("sort", "/bin/sort"), "name", "uniq", "uniq"),
+        (Program("sort", "/bin/sort"), "path", "/bin/uniq", "/bin/uniq"),
+        (Program("sort", "/bin/sort"), "transformationTag", "tf", "tf"),
+        (Performance("10:00", "11:00"), "startTime", "09:00", "09:00"),
+        (Performance("10:00", "11:00"), "endTime", "12:00", "12:00"),
+        (Performance("10:00", "11:00", MethodType.INDEXING), "method", None, MethodType.INDEXING),
+        (Performance("10:00", "11:00"), "method", MethodType.EXTRACTION, "EXTRACTION"),
+        (Performance("10:00", "11:00"), "description", "all", "all"),
+    ],
+)
+def test_what_is_specified_can_be_read_and_set(one, name, value, read):
+    if value is not None:
+        setattr(one, name, value)
+    assert getattr(one, name) == read
+    assert one.get_specification()[name] == read
+    json.dumps(one.get_specification())
+
+
+class Unreadable:
+    def __str__(self):
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+def test_a_value_that_cannot_say_what_it_is_is_named_by_its_type():
+    (text,) = Element([Unreadable()]).values
+    assert "Unreadable" in text
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        DataSet("oTrain", [Element([1])]),
+        Transformation("Train", [Set("oTrain", SetType.OUTPUT, numeric("LOSS"))]),
+        Dependency(["Split"], [1]),
+        Extractor("e", ExtractorCartridge.EXTRACTION, ExtractorExtension.CSV),
+    ],
+)
+def test_what_is_pickled_comes_back(one):
+    assert pickle.loads(pickle.dumps(one)).get_specification() == one.get_specification()
 
 
 def test_raw_data_programs_tell_their_command_and_are_not_run(monkeypatch):

@@ -22,6 +22,7 @@ from dnnprov.capture.run_part import RunPart, find_attempt, find_part
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.capture.switches import is_switched_on
 from dnnprov.capture.user_warning import warn_user
+from dnnprov.capture.worker_process import at_worker_end
 from dnnprov.errors import UsageError
 from dnnprov.journal.folder import store_folder
 from dnnprov.model.events import RunResumed, RunStarted
@@ -117,6 +118,7 @@ def _begun(run: Run) -> Run:
     """The run, once its environment is being recorded and it will be ended with the process."""
     _record_environment(run)
     open_runs.add(run)
+    at_worker_end(_finish_with)
     return run
 
 
@@ -254,7 +256,10 @@ def _finish_open_runs() -> None:
     In an interactive session the last error may be any, long before: then it says nothing.
     """
     is_interactive = hasattr(sys, "ps1") or sys.flags.interactive  # the first in notebooks, too
-    error = None if is_interactive else getattr(sys, "last_value", None)
+    _finish_with(None if is_interactive else getattr(sys, "last_value", None))
+
+
+def _finish_with(error: BaseException | None) -> None:
     for run in list(open_runs):
         run.finish(*end_of_block(error))
 

@@ -219,9 +219,8 @@ def known_recording(tag: str) -> Recording | None:
 
 def recording_of_model(tag: str) -> Recording | None:
     """The recording of a dataflow, by its tag in any letter case, where a model records its own trainings with it."""
-    here = store_folder().path
-    for (place, known), recording in _recordings.items():
-        if place == here and known.lower() == tag.lower() and recording.is_of_model:
+    for (place, known), recording in list(_recordings.items()):
+        if recording.is_of_model and known.lower() == tag.lower() and place == store_folder().path:
             return recording
     return None
 

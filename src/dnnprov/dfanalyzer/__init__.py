@@ -29,7 +29,10 @@ from dnnprov.dfanalyzer.set import SetType as SetType
 from dnnprov.dfanalyzer.stand_in import stand_in
 from dnnprov.dfanalyzer.task import Task as Task
 from dnnprov.dfanalyzer.task import TaskStatus as TaskStatus
+from dnnprov.dfanalyzer.task import end_task as end_task
+from dnnprov.dfanalyzer.task import start_task as start_task
 from dnnprov.dfanalyzer.transformation import Transformation as Transformation
+from dnnprov.dfanalyzer.transformation import add_transformation as add_transformation
 
 __all__ = [
     "Attribute",
@@ -53,6 +56,9 @@ __all__ = [
     "Task",
     "TaskStatus",
     "Transformation",
+    "add_transformation",
+    "end_task",
+    "start_task",
 ]
 
 stand_in()

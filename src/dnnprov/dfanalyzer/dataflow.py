@@ -66,6 +66,11 @@ class Dataflow(ProvenanceObject):
         if expect("transformation", transformation, Transformation, "a Transformation"):
             self._transformations.append(transformation.get_specification())
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy, also in another process, is of the same dataflow."""
+        self.__dict__.update(state)
+        recording_of(self._tag).keep(self)
+
     def save(self) -> None:
         """Record what is new in it; with anything new the dataflow gets another version."""
         recording = recording_of(self._tag)

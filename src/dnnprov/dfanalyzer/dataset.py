@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dnnprov.dataflow.misuse import refuse, shown, tag_text
-from dnnprov.dfanalyzer.element import Element
+from dnnprov.dfanalyzer.element import Element, texts
 from dnnprov.dfanalyzer.provenance_object import ProvenanceObject
 
 
@@ -35,7 +35,7 @@ class DataSet(ProvenanceObject):
     @property
     def elements(self) -> list[list[str]]:
         """The values of each as texts, which the original sends; may be set, to a list of `Element`."""
-        return [[str(value) for value in row] for row in self.rows]
+        return [texts(row) for row in self.rows]
 
     @elements.setter
     def elements(self, elements: Iterable[Element]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dnnprov.dataflow.misuse import shown
+
 
 class Element:
     """One row of a data set.
@@ -27,10 +29,22 @@ class Element:
     @property
     def values(self) -> list[str]:
         """As texts, which the original sends; may be set."""
-        return [str(value) for value in self.given]
+        return texts(self.given)
 
     @values.setter
     def values(self, values: Iterable[Any]) -> None:
         is_list = isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping)
         is_list = is_list and getattr(values, "shape", None) != ()  # a number of NumPy or a tensor without dimensions
         self.given: list[Any] = list(values) if is_list else [values]
+
+
+def texts(values: Iterable[Any]) -> list[str]:
+    """Values as texts; one that cannot say what it is, is named by its type."""
+    return [_text(value) for value in values]
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - an object of the program's
+        return shown(value)

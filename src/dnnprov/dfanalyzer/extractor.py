@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from dnnprov.dfanalyzer.provenance_object import ProvenanceObject
+from dnnprov.dfanalyzer.provenance_object import ProvenanceObject, Specified
 
 
 class ExtractorCartridge(Enum):
@@ -36,24 +36,20 @@ class Extractor(ProvenanceObject):
 
     def __init__(self, tag: str, cartridge: ExtractorCartridge, extension: ExtractorExtension) -> None:
         super().__init__(tag)
-        self.add_cartridge(cartridge)
-        self.add_extension(extension)
-        self._setTag = self._transformationTag = self._dataflowTag = ""
+        self.cartridge = cartridge
+        self.extension = extension
+        self.setTag = self.transformationTag = self.dataflowTag = ""
 
-    @property
-    def cartridge(self) -> str:
-        """What it does."""
-        return self._cartridge
-
-    @property
-    def extension(self) -> str:
-        """What it reads or writes."""
-        return self._extension
+    cartridge = Specified("what it does; may be set")
+    extension = Specified("what it reads or writes; may be set")
+    setTag = Specified("tag of the set; may be set")  # noqa: N815 - the original's name
+    transformationTag = Specified("tag of the transformation; may be set")  # noqa: N815 - likewise
+    dataflowTag = Specified("tag of the dataflow; may be set")  # noqa: N815 - likewise
 
     def add_cartridge(self, cartridge: ExtractorCartridge) -> None:
         """Say what it does."""
-        self._cartridge = str(getattr(cartridge, "value", cartridge))
+        self.cartridge = cartridge
 
     def add_extension(self, extension: ExtractorExtension) -> None:
         """Say what it reads or writes."""
-        self._extension = str(getattr(extension, "value", extension))
+        self.extension = extension

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
-from dnnprov.dfanalyzer.provenance_object import ProvenanceObject
+from dnnprov.dfanalyzer.provenance_object import ProvenanceObject, Specified
 
 
-class MethodType(Enum):
+class MethodType(StrEnum):
     """What was measured."""
 
     COMPUTATION = "COMPUTATION"
@@ -31,27 +31,12 @@ class Performance(ProvenanceObject):
         self, start_time: str | None, end_time: str | None, method: MethodType | str = "", description: str = ""
     ) -> None:
         super().__init__("")
-        self._startTime = start_time
-        self._endTime = end_time
-        self._method = str(getattr(method, "value", method))
-        self._description = description
+        self.startTime = start_time
+        self.endTime = end_time
+        self.method = method
+        self.description = description
 
-    @property
-    def startTime(self) -> str | None:  # noqa: N802 - the original's name
-        """Begin."""
-        return self._startTime
-
-    @property
-    def endTime(self) -> str | None:  # noqa: N802 - the original's name
-        """End."""
-        return self._endTime
-
-    @property
-    def method(self) -> str:
-        """What was measured."""
-        return self._method
-
-    @property
-    def description(self) -> str:
-        """Of it."""
-        return self._description
+    startTime = Specified("begin; may be set")  # noqa: N815 - the original's name
+    endTime = Specified("end; may be set")  # noqa: N815 - likewise
+    method = Specified("what was measured; may be set")
+    description = Specified("of it; may be set")

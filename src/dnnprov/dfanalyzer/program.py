@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike, fspath
 
 from dnnprov.dataflow.misuse import expect, tag_text
-from dnnprov.dfanalyzer.provenance_object import ProvenanceObject
+from dnnprov.dfanalyzer.provenance_object import ProvenanceObject, Specified
 
 
 class Program(ProvenanceObject):
@@ -21,16 +21,11 @@ class Program(ProvenanceObject):
 
     def __init__(self, name: str, path: str | PathLike[str]) -> None:
         super().__init__("")
-        self._name = tag_text("name", name)
-        self._path = fspath(path) if expect("path", path, str | PathLike, "a path") else str(path)
-        self._transformationTag = self._dataflowTag = ""
+        self.name = tag_text("name", name)
+        self.path = fspath(path) if expect("path", path, str | PathLike, "a path") else str(path)
+        self.transformationTag = self.dataflowTag = ""
 
-    @property
-    def name(self) -> str:
-        """Of it."""
-        return self._name
-
-    @property
-    def path(self) -> str:
-        """Where it is."""
-        return self._path
+    name = Specified("of it; may be set")
+    path = Specified("where it is; may be set")
+    transformationTag = Specified("tag of the transformation; may be set")  # noqa: N815 - the original's name
+    dataflowTag = Specified("tag of the dataflow; may be set")  # noqa: N815 - likewise

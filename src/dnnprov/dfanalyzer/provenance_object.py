@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 
@@ -29,3 +30,25 @@ class ProvenanceObject:
             if name.startswith(prefix) and value not in (None, "", [], {}):
                 found[name.removeprefix(prefix).partition(prefix)[0]] = value
         return found
+
+
+class Specified:
+    """A value of the specification under its own name, that may be set; of an `Enum` it is the value.
+
+    Args:
+        what: it is.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.__doc__ = what
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._place = f"_{name}"
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """The value; of the class, this itself."""
+        return self if instance is None else getattr(instance, self._place)
+
+    def __set__(self, instance: object, value: Any) -> None:
+        """Specify another one."""
+        setattr(instance, self._place, value.value if isinstance(value, Enum) else value)

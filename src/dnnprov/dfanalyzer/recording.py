@@ -17,8 +17,10 @@ import msgspec
 
 from dnnprov.capture.earlier import declared_in
 from dnnprov.capture.run import active_run
-from dnnprov.capture.start import begin_run, start_run
+from dnnprov.capture.start import DISABLED_VARIABLE, begin_run, start_run
+from dnnprov.capture.switches import is_switched_on
 from dnnprov.capture.user_warning import warn_user
+from dnnprov.capture.worker_process import is_killed_at_end
 from dnnprov.dataflow.recording import recording_of_model
 from dnnprov.dfanalyzer.beside_model import TaskBesideModel
 from dnnprov.dfanalyzer.predefined import known_transformations
@@ -44,6 +46,9 @@ _PREDEFINED = TRAINING_TAGS | TESTING_TAGS | TRANSFORMATIONS.keys()
 EXECUTION_TAG = "exec"
 """Tag of a run with the name that the program gave its execution."""
 
+MAX_OPEN = 32
+"""Executions of a dataflow that are open at once: each holds a file and two threads."""
+
 
 class Recording:
     """What is recorded of one dataflow by this process.
@@ -61,13 +66,14 @@ class Recording:
         self._declared = self._plan.transformations
         self._dataflows: weakref.WeakSet[Dataflow] = weakref.WeakSet()
         self._posted: dict[int, bytes] = {}
-        self._runs: dict[str, RunRecording] = {}
-        self._unsaved: dict[int, Task] = {}
+        self._runs: dict[str, RunRecording] = {}  # by execution, the one heard last at the end
+        self._enclosing: dict[str, RunRecording] = {}  # whose `with` blocks enclose calls, by uid
+        self._unsaved: dict[int, tuple[Task, Run | None]] = {}  # with the run that encloses the call
 
     @property
     def is_open(self) -> bool:
         """Whether a run of it is under way that tasks were told of."""
-        return any(one.is_open and not one.posts.is_empty for one in list(self._runs.values()))
+        return any(not one.posts.is_empty for one in self._open())
 
     def keep(self, dataflow: Dataflow) -> None:
         """Know a dataflow of this tag: what it has, and what is added to it, is declared when a task is recorded."""
@@ -82,12 +88,18 @@ class Recording:
             self._read_dataflows()
             return self._plan.names(lowered) or lowered in known_transformations() or lowered in _PREDEFINED
 
+    def num_attributes(self, transformation: str, data_set: str) -> int | None:
+        """How many attributes a set has for tasks of a transformation; `None` where nobody declared it."""
+        with self.lock:
+            self._read_dataflows()
+            attributes = self._plan.meaning(transformation, data_set).attributes
+        return None if attributes is None else len(attributes)
+
     def declare(self) -> None:
         """Record what is new in the plan: in the run under way, else in the one of this process, begun if need be."""
         self._read_dataflows()
         is_new = self._declared != self._plan.transformations
-        under_way = [one for one in self._runs.values() if one.is_open]
-        for recording in under_way or ([self._run_of("")] if is_new or active_run() else []):
+        for recording in self._open() or ([self._run_of("")] if is_new or active_run() else []):
             self._declare_in(recording)
 
     def record(self, task: Task) -> None:
@@ -109,10 +121,14 @@ class Recording:
         self._declare_in(recording)
         recording.posts.take(task.take_post())
         self._unsaved.pop(id(task), None)
+        if task.execution in self._runs and is_killed_at_end() and recording.posts.is_idle:
+            recording.run.finish()  # it goes on if more comes
 
     def hold(self, task: Task) -> None:
         """Keep a task that was given what is not saved yet: it is recorded before its run is finished."""
-        self._unsaved[id(task)] = task
+        with self.lock:
+            enclosing = self._enclosing_run()
+            self._unsaved[id(task)] = (task, enclosing.run if enclosing else None)
 
     @contextlib.contextmanager
     def guarded(self, where: str) -> Iterator[None]:
@@ -123,7 +139,7 @@ class Recording:
         except Exception as error:
             if came_from_handler(error):
                 raise
-            run = next((one.run for one in self._runs.values() if one.is_open), None)
+            run = next((one.run for one in self._open()), None)
             if run is None:
                 warn_user(f"{where}: {type(error).__name__}: {error}")
             else:
@@ -132,44 +148,64 @@ class Recording:
 
     def _run_of(self, execution: str) -> RunRecording:
         """The run that an execution is recorded into now, begun or gone on with where it is not open."""
-        active = active_run()
-        if active is not None and active.status == "running" and active.recorder.folder == self._folder:
-            return self._recording_in(active.uid, active)
-        known = self._runs.get(execution)
+        enclosing = self._enclosing_run()
+        if enclosing is not None:
+            return enclosing
+        known = self._runs.pop(execution, None)
         if known is None or not known.is_open:
-            known = self._begin(execution)
+            return self._begin(execution)
+        self._runs[execution] = known
         return known
+
+    def _enclosing_run(self) -> RunRecording | None:
+        """The run whose `with` block encloses the call, if any."""
+        active = active_run()
+        if active is None or active.status != "running" or active.recorder.folder != self._folder:
+            return None
+        known = self._enclosing.get(active.uid)
+        if known is None or known.run is not active:
+            known = self._enclosing[active.uid] = self._recording_in(active)
+        return known
+
+    def _open(self) -> list[RunRecording]:
+        return [one for one in (*self._enclosing.values(), *self._runs.values()) if one.is_open]
+
+    def _make_room(self) -> None:
+        """Finish executions whose tasks have ended, and of too many those heard first; they go on if more comes."""
+        named = [key for key in self._runs if key]
+        for number, key in enumerate(named):
+            posts = self._runs[key].posts
+            if (posts.is_idle and not posts.is_empty) or len(named) - number >= MAX_OPEN:
+                self._runs.pop(key).run.finish()
 
     def _begin(self, execution: str) -> RunRecording:
         if not execution:
-            return self._recording_in("", start_run(self.tag, store=self._folder.path))
-        for key, other in list(self._runs.items()):  # whose tasks have ended; they go on if more comes
-            if other.is_open and key != "" and other.posts.is_idle and not other.posts.is_empty:
-                other.run.finish()
+            self._runs[""] = self._recording_in(start_run(self.tag, store=self._folder.path))
+            return self._runs[""]
+        self._make_room()
         empty = self._runs.get("")
-        if empty is None or not empty.is_open or not empty.posts.is_empty:
-            empty = None
+        if empty is None or not empty.is_open or not empty.posts.is_empty or empty.run.is_elsewhere():
+            empty = None  # a forked child must not take its parent's
         uid = secrets.token_hex(8) if empty is None else empty.run.uid
         try:
-            first = self._folder.claim_execution(self.tag, execution, uid)
+            is_disabled = is_switched_on(DISABLED_VARIABLE, default=False)
+            first = uid if is_disabled else self._folder.claim_execution(self.tag, execution, uid)
         except OSError:  # not writable: the first append says so
             first = uid
+        tags = {EXECUTION_TAG: execution}
         if first != uid:
             run = start_run(self.tag, name=execution, store=self._folder.path, resume=first)
-            return self._recording_in(execution, run, is_resumed=True)
-        tags = {EXECUTION_TAG: execution}
-        if empty is None:
-            return self._recording_in(execution, begin_run(self._folder, self.tag, execution, tags, uid))
-        empty.run.rename(execution, tags)
-        self._runs[execution] = self._runs.pop("")
+            self._runs[execution] = self._recording_in(run, is_resumed=True)
+        elif empty is None:
+            self._runs[execution] = self._recording_in(begin_run(self._folder, self.tag, execution, tags, uid))
+        else:
+            empty.run.rename(execution, tags)
+            self._runs[execution] = self._runs.pop("")
         return self._runs[execution]
 
-    def _recording_in(self, key: str, run: Run, *, is_resumed: bool = False) -> RunRecording:
-        known = self._runs.get(key)
-        if known is None or known.run is not run:
-            known = self._runs[key] = RunRecording(run, self._plan, is_resumed=is_resumed)
-            run.before_finish(lambda: self._save_unsaved(run))
-        return known
+    def _recording_in(self, run: Run, *, is_resumed: bool = False) -> RunRecording:
+        run.before_finish(lambda: self._save_unsaved(run))
+        return RunRecording(run, self._plan, is_resumed=is_resumed)
 
     def _declare_in(self, recording: RunRecording) -> None:
         recording.posts.declare()
@@ -200,13 +236,15 @@ class Recording:
         return [*(found.transformations if found else ()), *unread]
 
     def _save_unsaved(self, finishing: Run) -> None:
-        """A run is about to be finished: record what its tasks were given."""
+        """A run is about to be finished: record what its tasks were given; then nothing of it is kept here."""
         with self.lock:
-            for task in list(self._unsaved.values()):
-                recording = self._runs.get(task.execution)
-                if recording is not None and recording.run is finishing:
-                    recording.posts.take(task.take_post())
+            for task, enclosing in list(self._unsaved.values()):
+                known = self._enclosing.get(enclosing.uid) if enclosing else self._runs.get(task.execution)
+                if known is not None and known.run is finishing:
+                    self._declare_in(known)
+                    known.posts.take(task.take_post())
                     self._unsaved.pop(id(task), None)
+            self._enclosing.pop(finishing.uid, None)
 
 
 _recordings: dict[tuple[Path, str], Recording] = {}

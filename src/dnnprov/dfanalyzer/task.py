@@ -11,6 +11,7 @@ from dnnprov.dataflow.task import TaskStatus
 from dnnprov.dfanalyzer.dataflow import Dataflow
 from dnnprov.dfanalyzer.dataset import DataSet
 from dnnprov.dfanalyzer.dependency import Dependency
+from dnnprov.dfanalyzer.element import Element
 from dnnprov.dfanalyzer.file import File
 from dnnprov.dfanalyzer.performance import Performance
 from dnnprov.dfanalyzer.provenance_object import ProvenanceObject
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dnnprov.dfanalyzer.beside_model import TaskBesideModel
     from dnnprov.dfanalyzer.recording import Recording
 
-__all__ = ["Task", "TaskStatus"]
+__all__ = ["Task", "TaskStatus", "end_task", "start_task"]
 
 _AFTER_TAGS = ("sub_id", "dependency", "workspace", "resource", "output", "error")
 _DETAILS = ("workspace", "resource", "output", "error")
@@ -65,7 +66,6 @@ class Task(ProvenanceObject):
         self._output, self._error = _text(told.get("output")), _text(told.get("error"))
         self._sub_id = _text(told.get("sub_id"))
         self._dependency: Any = ""
-        self._sets: list[dict[str, Any]] = []
         self._files: list[dict[str, Any]] = []
         self._performances: list[dict[str, Any]] = []
         self._status = TaskStatus.READY.value
@@ -77,9 +77,20 @@ class Task(ProvenanceObject):
         self.execution = execution
         self.before: list[Task] = []
         self.unsaved: list[DataSet | File] = []
+        self.shown: list[DataSet] = []
         self.were_sets_sent = False
         self.beside_model: TaskBesideModel | None = None
         self._depend_on(told.get("dependency"))
+
+    @property
+    def _sets(self) -> list[dict[str, Any]]:
+        """The specification of the data sets that a `save` of the original would send now."""
+        return [one.get_specification() for one in self.shown]
+
+    def get_specification(self, prefix: str = "_") -> dict[str, Any]:
+        """What DfAnalyzer's library would send of it."""
+        specification = super().get_specification(prefix)
+        return {**specification, "sets": self._sets} if self.shown and prefix == "_" else specification
 
     def add_dependency(self, dependency: Dependency | Task | Iterable[Task]) -> None:
         """Say what it depends on; this comes before `begin`."""
@@ -98,19 +109,21 @@ class Task(ProvenanceObject):
             return
         copy = DataSet(dataset._tag)
         copy.rows = list(dataset.rows)
-        if self.were_sets_sent and self.execution:
-            self._sets = []
-        self.were_sets_sent = False
-        self._sets.append(copy.get_specification())
-        self.unsaved.append(copy)
-        self.recording.hold(self)
+        with self.recording.lock:  # another thread may be saving
+            if self.were_sets_sent and self.execution:
+                self.shown = []
+            self.were_sets_sent = False
+            self.shown.append(copy)
+            self.unsaved.append(copy)
+            self.recording.hold(self)
 
     def add_file(self, file: File) -> None:
         """Add a file that it generated."""
         if expect("file", file, File, "a File"):
-            self._files.append(file.get_specification())
-            self.unsaved.append(file)
-            self.recording.hold(self)
+            with self.recording.lock:
+                self._files.append(file.get_specification())
+                self.unsaved.append(file)
+                self.recording.hold(self)
 
     def set_status(self, status: TaskStatus) -> None:
         """Say how far it is; recorded with the next `save`."""
@@ -136,6 +149,15 @@ class Task(ProvenanceObject):
         """A copy of what holds a task, as of a callback, records into the same task."""
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process, where it is the task of the same execution."""
+        return {name: value for name, value in vars(self).items() if name not in {"recording", "beside_model"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """It is recorded into the store that is the default here."""
+        self.__dict__.update(state)
+        self.recording, self.beside_model = recording_of(self._dataflow), None
+
     def __repr__(self) -> str:
         return f"<Task {self._id!r} of {self._dataflow!r}, {self._transformation!r}, {self._status}>"
 
@@ -145,7 +167,7 @@ class Task(ProvenanceObject):
             self.recording.record(self)
             self.were_sets_sent = True
             if self.execution and where != "Task.save":
-                self._sets = []
+                self.shown = []
 
     def key(self) -> tuple[str, str, str]:
         """What tells it from other tasks of a run."""
@@ -181,6 +203,40 @@ class Task(ProvenanceObject):
             self._dependency = Dependency(
                 [one._tag for one in several], [one._id for one in several]
             ).get_specification()
+
+
+def start_task(task_id: object, dataflow_tag: str, label: str, in_elements: Iterable[Any]) -> tuple[Task, DataSet]:
+    """Begin a task with values of the set `i` and its transformation, as the library of vinisalazar does.
+
+    Args:
+        task_id: of it.
+        dataflow_tag: of the dataflow.
+        label: tag of the transformation.
+        in_elements: values.
+
+    Returns:
+        The task, and the data set.
+    """
+    task = Task(task_id, dataflow_tag, label)
+    used = _data_set(task, f"i{label}", in_elements)
+    task.add_dataset(used)
+    task.begin()
+    return task, used
+
+
+def end_task(task: Task, label: str, out_elements: Iterable[Any]) -> DataSet:
+    """End a task with values of the set `o` and its transformation, which is given back."""
+    generated = _data_set(task, f"o{label}", out_elements)
+    task.add_dataset(generated)
+    task.end()
+    return generated
+
+
+def _data_set(task: Task, tag: str, values: Iterable[Any]) -> DataSet:
+    """As many values as the set has attributes are one element; the library makes one of each, which fits none."""
+    several = list(values)
+    is_one = len(several) == task.recording.num_attributes(task.key()[0], tag)
+    return DataSet(tag, [Element(several)] if is_one else [Element([one]) for one in several])
 
 
 def _tags(recording: Recording, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, str, tuple[Any, ...]]:

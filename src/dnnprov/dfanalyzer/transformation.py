@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnnprov.dataflow.misuse import expect, tag_text
 from dnnprov.dataflow.set import SetType
 from dnnprov.dfanalyzer.program import Program
 from dnnprov.dfanalyzer.provenance_object import ProvenanceObject
 from dnnprov.dfanalyzer.set import Set
+
+if TYPE_CHECKING:
+    from dnnprov.dfanalyzer.attribute import Attribute
+    from dnnprov.dfanalyzer.dataflow import Dataflow
 
 
 class Transformation(ProvenanceObject):
@@ -75,3 +80,36 @@ class Transformation(ProvenanceObject):
 
     def _of_type(self, kind: SetType) -> list[dict[str, Any]]:
         return [one for one in self._sets if one["type"] == kind.value]
+
+
+def add_transformation(
+    df: Dataflow,
+    label: str,
+    input_attr: Iterable[Attribute],
+    output_attr: Iterable[Attribute],
+    prev_out: Set | None = None,
+) -> tuple[Transformation, Set, Set]:
+    """Add a transformation with a set `i` and one `o` of its name, as the library of vinisalazar does.
+
+    Args:
+        df: the dataflow.
+        label: tag of the transformation.
+        input_attr: attributes of the set that it uses.
+        output_attr: of the one that it generates.
+        prev_out: set of a transformation before, which it uses as well.
+
+    Returns:
+        The transformation, and both sets.
+    """
+    used, generated = Set(f"i{label}", SetType.INPUT, input_attr), Set(f"o{label}", SetType.OUTPUT, output_attr)
+    before = []
+    if prev_out is not None and expect("prev_out", prev_out, Set, "a Set"):
+        before = [copy.copy(prev_out)]
+        before[0].set_type(SetType.INPUT)
+    transformation = Transformation(label, [*before, used, generated])
+    df.add_transformation(transformation)
+    return transformation, used, generated
+
+
+tf = add_transformation
+"""Its name in older versions."""
