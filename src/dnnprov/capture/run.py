@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -37,6 +38,7 @@ from dnnprov.model.values import (
     plain_text,
     plain_value,
     plain_values,
+    same_in_single_precision,
     text_or_none,
 )
 
@@ -218,7 +220,8 @@ class Run:
     def fill_params(self, parameters: Mapping[str, Any]) -> None:
         """Record hyperparameters that an integration read from a framework; what the user stated stays.
 
-        A value that differs from the stated one is noted as a problem `conflicting_hyperparameter`.
+        A value that differs from the stated one is noted as a problem `conflicting_hyperparameter`; the same one in
+        single precision does not differ.
         """
         parameters = self.hyperparameters.kept(parameters)
         if not self.leads:
@@ -226,7 +229,7 @@ class Run:
             return
         for name, plain in self.hyperparameters.changed(parameters).items():
             stated = self.hyperparameters.known(name)
-            if stated is not None and plain is not None:
+            if stated is not None and plain is not None and not same_in_single_precision(stated, plain):
                 self.recorder.note_problem(
                     "conflicting_hyperparameter",
                     f"{name} was given as {stated!r}, the framework has {plain!r}; the given value was kept",
@@ -486,6 +489,21 @@ class Run:
 def active_run() -> Run | None:
     """The run whose `with` block encloses this call, if any."""
     return _active.get()
+
+
+def activate(run: Run) -> Callable[[], None]:
+    """Make a run the active one, as its `with` block does, without ending it.
+
+    Returns:
+        What takes that back, to be called in the same thread.
+    """
+    token = _active.set(run)
+
+    def take_back() -> None:
+        with suppress(ValueError):  # in another context, as an async framework may do
+            _active.reset(token)
+
+    return take_back
 
 
 def _after_fork_in_child() -> None:

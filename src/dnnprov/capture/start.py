@@ -90,7 +90,7 @@ def start_run(
     folder = store_folder(store)
     if is_switched_on(DISABLED_VARIABLE, default=False) or is_importing_again():
         return Run(DisabledRecorder(folder, resume or secrets.token_hex(8)), dataflow, name or dataflow)
-    _finish_earlier_cells(dataflow)
+    _finish_earlier_cells(dataflow, parent.uid if isinstance(parent, Run) else parent)
     part = find_part(folder, dataflow)
     resumed = _resume(folder, dataflow, resume, part) if resume else None
     run = _begun(resumed or _begin(folder, dataflow, name, labels, parent, part))
@@ -236,17 +236,19 @@ def _labels(tags: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
         raise UsageError(f"tags={tags!r} is a {type(tags).__name__}; expected a dict or a list of labels") from None
 
 
-def _finish_earlier_cells(dataflow: str) -> None:
+def _finish_earlier_cells(dataflow: str, parent: str | None) -> None:
     """In a notebook: a cell that is run again ends the run of this dataflow that it started before.
 
-    Two runs that one and the same cell starts go on side by side, as they do in a script.
+    The run that the new one is a part of goes on. Two runs that one and the same cell starts go on side by side, as
+    they do in a script.
     """
     cell = running_cell()
     if cell is None:
         return
     active = active_run()
     for run in list(open_runs):
-        if run.dataflow == dataflow and run.cell != cell and run is not active and not run.is_elsewhere():
+        is_other = run.cell != cell and run is not active and run.uid != parent
+        if run.dataflow == dataflow and is_other and not run.is_elsewhere():
             run.finish(reason="the next run of this dataflow was started in the same notebook")
 
 

@@ -79,11 +79,12 @@ class RunChoice:
         """For another process, where a run of this one means nothing: there it chooses anew."""
         return {**vars(self.another()), "_given": None, "run": None}
 
-    def at_training(self, model: object) -> Run:
+    def at_training(self, model: object, resume: str | None = None) -> Run:
         """The run for a training that begins now.
 
         Args:
             model: that trains; a run of our own for another one is finished before, as its last training ended.
+            resume: uid of a run to go on with, where one would be started here.
         """
         run = self._given or active_run()
         if run is not None:
@@ -94,7 +95,7 @@ class RunChoice:
             return self.run
         self.finish()
         self._remember(model)
-        return self._start()
+        return self._start(resume)
 
     def goes_on_in(self, run: Run) -> bool:
         """Whether a training that goes on in a run stays there: it is open, and no other encloses the call now."""
@@ -129,8 +130,8 @@ class RunChoice:
             run.set_params(**self._params)
         return run
 
-    def _start(self) -> Run:
-        self.run = start_run(self.dataflow, self._params, self._name, self._tags, self._store)
+    def _start(self, resume: str | None = None) -> Run:
+        self.run = start_run(self.dataflow, self._params, self._name, self._tags, self._store, resume=resume)
         self._is_own = True
         return self.run
 

@@ -11,6 +11,7 @@
   dataflows/<tag>.json      the plan of a dataflow, as the database has it
   control/                  requests to running trainings
   server.lock               held by the server of this store
+  studies.lock              held for a moment, while a process looks who records a study that several work on
   store-id                  tells this store from another of its path, where its database is not in here
 ```
 """
@@ -85,6 +86,11 @@ class StoreFolder:
     def server_lock(self) -> Path:
         """Locked by the one server of this store."""
         return self.path / "server.lock"
+
+    @property
+    def studies_lock(self) -> Path:
+        """Locked while a process looks who records a study that several work on."""
+        return self.path / "studies.lock"
 
     def segment(self, run: str, process: str) -> Path:
         """The open segment of a process of a run."""

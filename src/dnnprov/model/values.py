@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -191,6 +192,21 @@ def same_value(one: object, other: object) -> bool:
         (True, True, False)
     """
     return one == other or (one != one and other != other)  # noqa: PLR0124 - what NaN is known by
+
+
+def same_in_single_precision(one: object, other: object) -> bool:
+    """Whether two numbers are one to a framework that holds them in 32 bits.
+
+    Example:
+        >>> same_in_single_precision(0.0031622776601683794, 0.0031622776), same_in_single_precision(0.1, 0.2)
+        (True, False)
+    """
+    if not isinstance(one, float) or not isinstance(other, float):
+        return False
+    try:
+        return struct.pack("f", one) == struct.pack("f", other)
+    except OverflowError:
+        return False
 
 
 def number_or_none(value: object) -> int | float | None:
