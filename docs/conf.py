@@ -45,6 +45,9 @@ NAVIGATION = {
     "How to": [
         "how-to/record-your-own-loop",
         "how-to/keras",
+        "how-to/jax",
+        "how-to/scikit-learn",
+        "how-to/tuners",
         "how-to/papers-face",
         "how-to/notebook",
         "how-to/ask-with-sql",

@@ -15,8 +15,13 @@ from dnnprov.integrations.when_imported import prepare_when_imported
 
 if TYPE_CHECKING:
     from dnnprov import accelerate as accelerate
+    from dnnprov import jax as jax
     from dnnprov import keras as keras
+    from dnnprov import keras_tuner as keras_tuner
     from dnnprov import lightning as lightning
+    from dnnprov import optuna as optuna
+    from dnnprov import ray as ray
+    from dnnprov import sklearn as sklearn
     from dnnprov import torch as torch
     from dnnprov import transformers as transformers
     from dnnprov.analysis.history import History as History
@@ -70,9 +75,14 @@ _HOMES = {
     "active_run": ("dnnprov.capture.run", "active_run"),
     "autolog": ("dnnprov.integrations.autologging", "autolog"),
     "export_provenance": ("dnnprov.export.exporting", "export_provenance"),
+    "jax": ("dnnprov.jax", ""),
     "keras": ("dnnprov.keras", ""),
+    "keras_tuner": ("dnnprov.keras_tuner", ""),
     "lightning": ("dnnprov.lightning", ""),
     "open": ("dnnprov.analysis.history", "open_history"),
+    "optuna": ("dnnprov.optuna", ""),
+    "ray": ("dnnprov.ray", ""),
+    "sklearn": ("dnnprov.sklearn", ""),
     "start_run": ("dnnprov.capture.start", "start_run"),
     "torch": ("dnnprov.torch", ""),
     "transformers": ("dnnprov.transformers", ""),

@@ -17,11 +17,16 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
+from importlib.util import find_spec
+
 import pytest
 
 from dnnprov.journal.folder import StoreFolder
 from dnnprov.journal.reader import read_chunks
 from dnnprov.model.events import ElementsRecorded, HyperparameterAdapted, ParametersSet
+
+collect_ignore = [] if find_spec("ray") else ["test_ray_tune.py"]
+"""Ray is 240 MB, so no group of ours installs it; where it is, by the extra `ray`, its tests run."""
 
 
 class Recorded:

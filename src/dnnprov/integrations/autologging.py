@@ -63,6 +63,28 @@ class Framework:
 
 FRAMEWORKS = (
     Framework(
+        "keras_tuner",
+        "keras_tuner",
+        "dnnprov.integrations.keras_tuner.activation",
+        "searches and trials of Keras Tuner",
+        ("1.4", "1.4"),
+    ),
+    Framework(
+        "optuna",
+        "optuna",
+        "dnnprov.integrations.optuna.activation",
+        "studies and trials of Optuna",
+        ("4.0", "5.0"),
+    ),
+    Framework(
+        "ray",
+        "ray",
+        "dnnprov.integrations.ray_tune.activation",
+        "experiments and trials of Ray Tune",
+        ("2.44", "2.60"),
+        "what trains in the processes of Ray's trials, but for what they report",
+    ),
+    Framework(
         "keras",
         "keras",
         "dnnprov.integrations.keras.activation",
@@ -98,6 +120,14 @@ FRAMEWORKS = (
         "training loops and files of PyTorch",
         ("2.4", "2.13"),
         "accuracy and whatever else only the loop knows, without run.log_epoch",
+    ),
+    Framework(
+        "sklearn",
+        "sklearn",
+        "dnnprov.integrations.sklearn.activation",
+        "fit and score of scikit-learn",
+        ("1.5", "1.9"),
+        "partial_fit; the fits of a cross-validation",
     ),
 )
 """Those that `autolog` knows, the ones built on others before these."""

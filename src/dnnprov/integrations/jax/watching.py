@@ -1,0 +1,217 @@
+"""What `dnnprov.jax.watch` gives back: the recording of a loop that trains with JAX."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any, Self
+
+from dnnprov.capture.run_task import end_of_block
+from dnnprov.integrations.autologging import program_name
+from dnnprov.integrations.jax.layers import layer_rows, num_parameters
+from dnnprov.integrations.jax.optimizer_values import OptimizerValues
+from dnnprov.integrations.run_choice import RunChoice
+from dnnprov.integrations.training_steps import TrainingSteps
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from dnnprov.capture.run import Run
+    from dnnprov.capture.run_task import RunTask
+    from dnnprov.model.events import RunStatus
+
+_open: set[WatchedTraining] = set()
+"""Those that nobody finished, kept until the process ends."""
+
+
+class WatchedTraining:
+    """A training in a loop of the user's own: made by `watch`, and a context manager that ends it.
+
+    Its methods never raise. Values on a device are read by `epoch` and `test` only, which wait for them.
+    """
+
+    def __init__(self, steps: TrainingSteps, values: OptimizerValues) -> None:
+        self._steps = steps
+        self._values = values
+        self._sums: dict[str, Any] = {}
+        self._counts: dict[str, int] = {}
+        self._is_filled = False
+        _open.add(self)
+
+    @property
+    def run(self) -> Run | None:
+        """The run recorded into."""
+        return self._steps.run
+
+    def begin(self, model: Any, state: Any) -> None:
+        """The training begins, with what the optimizer was made with and holds now; called by `watch`."""
+        parameters: dict[str, Any] = {}
+        first_only: dict[str, Any] = {}
+        with self._steps.guarded("jax optimizer"):
+            first_only.update(self._values.made_with())
+        with self._steps.guarded("jax optimizer state"):
+            parameters.update(self._values.now(state))
+            self._is_filled = bool(parameters)
+        with self._steps.guarded("jax parameters"):
+            first_only.update({} if model is None else {"num_parameters": num_parameters(model)})
+        with self._steps.guarded("jax training"):
+            first_only = {name: value for name, value in first_only.items() if name not in parameters}
+            self._steps.begin_training(parameters, _known_by(model), None, first_only)
+            if model is not None:
+                self._steps.describe(lambda: layer_rows(model))
+            self._steps.start_clock()
+
+    def step(self, /, **metrics: Any) -> None:
+        """Take the values of one batch; the epoch's row has their means.
+
+        Nothing is recorded and nothing read: they are summed where they are.
+
+        Args:
+            metrics: name -> value, on a device or not.
+        """
+        with self._steps.guarded("jax step"):
+            for name, value in metrics.items():
+                self._sums[name] = value if name not in self._sums else self._sums[name] + value
+                self._counts[name] = self._counts.get(name, 0) + 1
+
+    def epoch(self, epoch: int | None = None, state: Any = None, /, **metrics: Any) -> None:
+        """Record that an epoch is over: its row, with the seconds since the one before, and what changed in it.
+
+        Args:
+            epoch: its number, as you count; where it is left out, the one after the last.
+            state: of the optimizer as it is now, or the `TrainState`; an optimizer of Flax NNX holds its own.
+            metrics: name -> value; one that `step` was given too, has this value.
+        """
+        with self._steps.guarded("jax epoch"):
+            number = (self._steps.last_epoch or 0) + 1 if epoch is None else epoch
+            self._steps.number_epoch(number)
+            held: dict[str, Any] = {}
+            with self._steps.guarded("jax optimizer state"):
+                held = self._values.now(state)
+                self._fill(held)
+                for name, value in held.items():
+                    self._steps.see({name: value}, lambda name=name: self._values.technique(name))  # type: ignore[misc]
+            rates = {name: value for name, value in held.items() if name.startswith("learning_rate")}
+            means = {name: total / self._counts[name] for name, total in self._sums.items()}
+            self._sums, self._counts = {}, {}
+            self._steps.end_epoch(number, {**rates, **means, **metrics})
+            self._steps.start_clock()
+
+    def _fill(self, held: Mapping[str, Any]) -> None:
+        """At the first epoch: take what the optimizer holds, where that could not be read when the training began."""
+        if not self._is_filled and held and self._steps.run is not None:
+            self._is_filled = True
+            self._steps.run.fill_params(held)
+
+    def test(self, /, **metrics: Any) -> None:
+        """Record the result on the whole test set, as a Testing task.
+
+        Args:
+            metrics: name -> value.
+        """
+        with self._steps.guarded("jax test"):
+            self._steps.begin_testing()
+            self._steps.end_testing(metrics)
+
+    def add_file(self, path: str | os.PathLike[str], role: str = "model") -> None:
+        """Record a file or folder that the training wrote; its SHA-256 follows."""
+        with self._steps.guarded("jax add_file"):
+            self._steps.add_file(path, role)
+
+    def finish(self, status: RunStatus = "finished", reason: str | None = None) -> None:
+        """End the training, and the run where it was started here; the process does that at its end, too.
+
+        Args:
+            status: one of finished, failed, interrupted, stopped, pruned.
+            reason: why, in words.
+        """
+        _open.discard(self)
+        with self._steps.guarded("jax finish"):
+            self._steps.end_training(status, reason)
+            self._steps.finish(status, reason)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.finish(*end_of_block(error))
+
+
+def watch(  # noqa: PLR0913 - most of them say which run, by name
+    model: Any = None,
+    optimizer: Any = None,
+    state: Any = None,
+    *,
+    dataflow: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    tags: Mapping[str, str] | Iterable[str] | None = None,
+    store: str | os.PathLike[str] | None = None,
+    run: Run | None = None,
+    after: RunTask | Iterable[RunTask] | None = None,
+) -> WatchedTraining:
+    """Begin to record a loop that trains with JAX.
+
+    Args:
+        model: module of Flax NNX, `TrainState`, or tree of parameters; its layers are described.
+        optimizer: of Flax NNX or optax; a `TrainState` has its own.
+        state: of an optimizer of optax, where that holds hyperparameters (`optax.inject_hyperparams`).
+        dataflow: tag of the dataflow; the name of the script where it is left out.
+        params: hyperparameters that you state: number of epochs, batch size; they win over what is read.
+        name: of a run that is started here; `<dataflow>-<n>` where it is left out.
+        tags: of a run that is started here.
+        store: of a run that is started here; `DNNPROV_STORE`, else `./.dnnprov`, where it is left out.
+        run: to record into, instead of the one whose `with` block encloses the call, or a new one.
+        after: the task or tasks whose results the training uses: Filters.
+
+    Returns:
+        The training, which is told of each epoch.
+
+    Raises:
+        UsageError: an argument has a type that cannot be meant; nothing else is ever raised.
+
+    Example:
+        ```python
+        with dnnprov.jax.watch(params={"learning_rate": 0.1}, dataflow="line") as training:
+            for epoch in range(1, 4):
+                training.epoch(epoch, loss=1 / epoch)
+            training.test(loss=0.3)
+        ```
+    """
+    choice = RunChoice(program_name() if dataflow is None else dataflow, params, name, tags, store, run)
+    held = model if optimizer is None and hasattr(model, "opt_state") else optimizer
+    training = WatchedTraining(TrainingSteps(choice, after), _values(held))
+    training.begin(model, state)
+    return training
+
+
+def _values(optimizer: Any) -> OptimizerValues:
+    try:
+        return OptimizerValues(optimizer)
+    except Exception:  # noqa: BLE001 - an optimizer of the user's may raise anything; then nothing is read of it
+        return OptimizerValues(None)
+
+
+def _known_by(model: Any) -> Any:
+    """What tells one model from another; trees of parameters are new ones after each step."""
+    try:
+        weakref.ref(model)
+        hash(model)
+    except TypeError:
+        return None
+    return model
+
+
+def _finish_open() -> None:
+    """At exit: a loop that came to its end, in a script that did; an exception tells more, by itself."""
+    if getattr(sys, "last_value", None) is None:
+        for training in list(_open):
+            training.finish()
+
+
+atexit.register(_finish_open)  # runs before the one of training_steps, which is imported before

@@ -1,0 +1,201 @@
+"""What is recorded of the calls that a program makes on its estimators."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from dnnprov.capture.run import activate
+from dnnprov.capture.run_task import end_of_block
+from dnnprov.integrations.run_choice import in_another_thread
+from dnnprov.integrations.sklearn.estimators import final_estimator, hyperparameters, is_search
+from dnnprov.integrations.sklearn.filters import TransformedData, filter_rows, preprocessing_rows
+from dnnprov.integrations.sklearn.results import candidates, epochs, fit_row, layer_rows, score_name
+from dnnprov.integrations.training_steps import TrainingSteps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dnnprov.capture.run_task import RunTask
+    from dnnprov.integrations.run_choice import RunChoice
+    from dnnprov.model.events import RunStatus
+
+_transformed = TransformedData()
+"""Of the whole process, since what one block transforms another may train with."""
+
+
+class FitRecorder:
+    """Records fits, tests and filters; each estimator has its own run, where no run encloses the call.
+
+    Args:
+        choice: how to find or start a run.
+        after: tasks whose results the trainings use.
+    """
+
+    def __init__(self, choice: RunChoice, after: RunTask | Iterable[RunTask] | None = None) -> None:
+        self._choice = choice
+        self._after = after
+        self._known: weakref.WeakKeyDictionary[Any, EstimatorRecording] = weakref.WeakKeyDictionary()
+
+    def call(
+        self, name: str, method: Callable[[], Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call a method of an estimator for the program, and record what it did.
+
+        Args:
+            name: of the method.
+            method: to call.
+            estimator: that it belongs to.
+            args: of the call.
+            kwargs: of the call.
+        """
+        data = args[0] if args else kwargs.get("X")
+        if name in {"transform", "fit_transform"} or (name == "fit" and not _predicts(estimator)):
+            result = method()
+            with suppress(Exception):  # the data is the user's, and may be anything
+                if name != "fit":
+                    _transformed.note(result, [*_transformed.rows_of(data), *filter_rows(estimator)])
+            return result
+        recording = self._recording(estimator)
+        if recording is None:
+            return method()
+        return recording.score(method, data) if name == "score" else recording.fit(method, data)
+
+    def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
+        """Finish the runs that were started here."""
+        for recording in list(self._known.values()):
+            with recording.steps.guarded("sklearn finish"):
+                recording.steps.finish(status, reason)
+
+    def find(self, estimator: Any) -> EstimatorRecording | None:
+        """The recording of an estimator that was fitted or tested here."""
+        try:
+            return self._known.get(estimator)
+        except TypeError:  # nothing that could have been
+            return None
+
+    def _recording(self, estimator: Any) -> EstimatorRecording | None:
+        """The recording of an estimator; `None` for one that cannot be told from another, as it has no hash."""
+        try:
+            known = self._known.get(estimator)
+        except TypeError:
+            return None
+        if known is None:
+            steps = TrainingSteps(self._choice.another(), self._after)
+            known = self._known[estimator] = EstimatorRecording(estimator, steps)
+            weakref.finalize(estimator, in_another_thread, steps.finish).atexit = False
+        return known
+
+
+class EstimatorRecording:
+    """What is recorded of one estimator.
+
+    Attributes:
+        steps: of its trainings.
+    """
+
+    def __init__(self, estimator: Any, steps: TrainingSteps) -> None:
+        self._estimator = weakref.ref(estimator)
+        self.steps = steps
+        self._fitted_to: weakref.ref[Any] | None = None
+
+    def fit(self, method: Callable[[], Any], data: Any) -> Any:
+        """A fit: a Training task, within which its run is the active one."""
+        estimator = self._estimator()
+        with self.steps.guarded("sklearn fit"):
+            self._begin(estimator, data)
+        take_back = activate(self.steps.run) if self.steps.run is not None and self.steps.is_training else None
+        try:
+            result = method()
+        except BaseException as error:
+            with self.steps.guarded("sklearn fit"):
+                self.steps.end_training(*end_of_block(error))
+            raise
+        finally:
+            if take_back is not None:
+                take_back()
+        with self.steps.guarded("sklearn fit"):
+            self._end(estimator)
+        return result
+
+    def score(self, method: Callable[[], Any], data: Any) -> Any:
+        """A test; on the very data that the estimator was fitted to, it is none, and said to be an Evaluation."""
+        estimator = self._estimator()
+        is_training_data = self._fitted_to is not None and self._fitted_to() is data
+        if not is_training_data:
+            with self.steps.guarded("sklearn score"):
+                self.steps.begin_testing()
+        result = method()
+        with self.steps.guarded("sklearn score"):
+            name = score_name(estimator)
+            if not is_training_data:
+                self.steps.end_testing({name: result}, {"num_samples": num_samples(data)})
+            elif self.steps.run is not None:
+                with self.steps.run.task("Evaluation", after=self.steps.training) as task:
+                    task.log(**{name: result}, data_set="training", num_samples=num_samples(data))
+        return result
+
+    def _begin(self, estimator: Any, data: Any) -> None:
+        parameters: dict[str, Any] = {}
+        number = num_samples(data)
+        with self.steps.guarded("sklearn hyperparameters"):
+            parameters = hyperparameters(estimator, number)
+        searched = {}
+        if is_search(estimator):  # which are the result of the fit, not its condition
+            searched = {name: parameters[name] for name in parameters if name.startswith(("search_", "estimator"))}
+        shape = {"num_samples": number, "num_features": _num_features(data)}
+        first_only = {name: value for name, value in shape.items() if value is not None}
+        self.steps.begin_training(
+            searched or parameters, estimator, None, first_only, functools.partial(_all_filters, estimator, data)
+        )
+        self.steps.begin_epoch(1)  # what was changed since the last fit, this one is made with
+        self._fitted_to = None
+        with suppress(TypeError):  # a list, say, which nothing can watch
+            self._fitted_to = weakref.ref(data)
+
+    def _end(self, estimator: Any) -> None:
+        training, final = self.steps.training, final_estimator(estimator)
+        if training is None or not self.steps.is_training:
+            return
+        with self.steps.guarded("sklearn layers"):
+            if rows := layer_rows(final):
+                self.steps.describe(lambda: rows)
+        with self.steps.guarded("sklearn curves"):
+            for row in epochs(final):
+                training.log(**row)
+        with self.steps.guarded("sklearn search"):
+            if is_search(estimator):
+                training.run.fill_params(hyperparameters(estimator))
+                training.record("oSearch", "generated", candidates(estimator))
+        with self.steps.guarded("sklearn result"):
+            if row := {**fit_row(final), **fit_row(estimator)}:
+                training.generates("oFit", **row)
+        self.steps.end_training()
+
+
+def num_samples(data: Any) -> int | None:
+    """How many rows data has; `None` where it does not tell."""
+    shape = getattr(data, "shape", None)
+    with suppress(Exception):
+        return int(shape[0]) if shape is not None else len(data)
+    return None
+
+
+def _num_features(data: Any) -> int | None:
+    shape = getattr(data, "shape", None)
+    with suppress(Exception):
+        return int(shape[1]) if shape is not None and len(shape) > 1 else None
+    return None
+
+
+def _all_filters(estimator: Any, data: Any) -> list[Any]:
+    return [*_transformed.rows_of(data), *preprocessing_rows(estimator)]
+
+
+def _predicts(estimator: Any) -> bool:
+    """Whether it is fitted for what it says of data, not for what it makes of them."""
+    with suppress(Exception):
+        return hasattr(estimator, "predict") or hasattr(estimator, "fit_predict") or not hasattr(estimator, "transform")
+    return True

@@ -1,0 +1,338 @@
+"""Loops that train with JAX: Flax NNX and linen with optax, told once an epoch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen, nnx
+from flax.training.train_state import TrainState
+
+import dnnprov
+from dnnprov.errors import UsageError
+from dnnprov.integrations.jax.layers import layer_rows
+from dnnprov.integrations.jax.transformations import made_of, schedule_name
+from dnnprov.jax import watch
+from dnnprov.model.events import ParametersSet, ProblemRecorded, RunEnded, TaskBegan, TaskEnded
+from recorded import column_of, rows_of
+
+X = np.random.default_rng(3).normal(size=(24, 4)).astype("float32")
+Y = (X.sum(axis=1) > 0).astype("int32")
+
+
+class Net(nnx.Module):
+    def __init__(self, rngs):
+        self.hidden = nnx.Linear(4, 8, rngs=rngs)
+        self.drop = nnx.Dropout(0.4, rngs=rngs)
+        self.tail = nnx.List([nnx.BatchNorm(8, rngs=rngs), nnx.Linear(8, 2, use_bias=False, rngs=rngs)])
+
+    def __call__(self, x):
+        x = self.drop(nnx.relu(self.hidden(x)))
+        for layer in self.tail:
+            x = layer(x)
+        return x
+
+
+def loss_of(model, x, y):
+    return optax.softmax_cross_entropy_with_integer_labels(model(x), y).mean()
+
+
+@nnx.jit
+def nnx_step(model, optimizer, x, y):
+    loss, gradients = nnx.value_and_grad(loss_of)(model, x, y)
+    optimizer.update(model, gradients)
+    return loss
+
+
+def halved_every_two_steps(count):
+    return 0.5 * 0.5 ** (count // 2)
+
+
+def nnx_loop(training=None, epochs=3):
+    """Two steps an epoch; losses on the device."""
+    model = Net(nnx.Rngs(0))
+    rates = optax.inject_hyperparams(optax.sgd)(learning_rate=halved_every_two_steps, momentum=0.9)
+    optimizer = nnx.Optimizer(model, rates, wrt=nnx.Param)
+    watched = None if training is None else training(model, optimizer)
+    losses = []
+    for epoch in range(1, epochs + 1):
+        for part in (slice(0, 12), slice(12, 24)):
+            losses.append(nnx_step(model, optimizer, X[part], Y[part]))
+            if watched is not None:
+                watched.step(loss=losses[-1])
+        if watched is not None:
+            watched.epoch(epoch, accuracy=0.5)
+    if watched is not None:
+        watched.test(accuracy=0.75)
+        watched.finish()
+    return [float(loss) for loss in losses]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A store with one training of Flax NNX, and its losses."""
+    place = tmp_path_factory.mktemp("jax") / "store"
+    losses = nnx_loop(lambda *parts: watch(*parts, dataflow="net", params={"batch_size": 12}, store=place))
+    return place, losses
+
+
+def test_an_epoch_has_the_means_of_its_steps_and_what_it_was_told(done):
+    place, losses = done
+    rows = rows_of(place, "SELECT epoch, loss, accuracy, elapsed_time FROM oTrainingModel ORDER BY epoch")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    means = [(first + second) / 2 for first, second in zip(losses[::2], losses[1::2], strict=True)]
+    assert [row["loss"] for row in rows] == pytest.approx(means, rel=1e-5)
+    assert all(row["accuracy"] == 0.5 and row["elapsed_time"] > 0 for row in rows)
+
+
+def test_hyperparameters_are_read_from_the_optimizer(done):
+    place, _ = done
+    rows = rows_of(place, "SELECT optimizer_name, learning_rate, momentum, nesterov, batch_size, num_parameters,"
+                          " learning_rate_schedule FROM iTrainingModel")  # fmt: skip
+    assert rows == [
+        {"optimizer_name": "sgd", "learning_rate": 0.5, "momentum": 0.9, "nesterov": 0, "batch_size": 12,
+         "num_parameters": 40 + 16 + 16, "learning_rate_schedule": "halved_every_two_steps"},
+    ]  # fmt: skip
+
+
+def test_a_schedule_is_an_adaptation_of_the_first_epoch_that_trains_with_the_new_rate(done):
+    place, _ = done
+    changes = rows_of(place, "SELECT epoch, technique, agent, old_value, new_value FROM oAdaptation ORDER BY epoch")
+    assert [tuple(row.values()) for row in changes] == [
+        (2, "halved_every_two_steps", "schedule", 0.5, 0.25),
+        (3, "halved_every_two_steps", "schedule", 0.25, 0.125),
+    ]
+    assert column_of(place, "SELECT learning_rate FROM oTrainingModel ORDER BY epoch") == [0.5, 0.25, 0.125]
+
+
+def test_the_layers_of_a_module_are_described(done):
+    place, _ = done
+    rows = rows_of(place, "SELECT position, name, type, units, rate, num_parameters FROM iLayers ORDER BY position")
+    assert [tuple(row.values()) for row in rows] == [
+        (1, "hidden", "Linear", 8, None, 40),
+        (2, "drop", "Dropout", None, 0.4, 0),
+        (3, "tail.0", "BatchNorm", 8, None, 16),
+        (4, "tail.1", "Linear", 2, None, 16),
+    ]
+
+
+def test_the_test_comes_after_the_training_and_the_run_ends_well(done):
+    place, _ = done
+    assert column_of(place, "SELECT tag FROM task ORDER BY task_id") == ["Training", "Adaptation", "Testing"]
+    assert column_of(place, "SELECT accuracy FROM oTestingModel") == [0.75]
+    assert rows_of(place, "SELECT status, accuracy, accuracy_source FROM run") == [
+        {"status": "finished", "accuracy": 0.75, "accuracy_source": "test"}
+    ]
+    assert column_of(place, "SELECT detail FROM problem") == []
+
+
+def test_the_losses_are_the_same_to_the_bit_without_recording(done):
+    assert nnx_loop() == done[1]
+
+
+def test_a_step_reads_no_value(recorded):
+    """Within a trace there are none to be read, so whoever reads one fails, as the end of an epoch does here."""
+    training = watch(dataflow="net")
+
+    def traced(loss):
+        training.step(loss=loss)
+        training.step(loss=loss)
+        return loss
+
+    jax.eval_shape(traced, jnp.float32(1.5))
+    assert recorded.events(ProblemRecorded) == []
+    with pytest.warns(RuntimeWarning, match="UnexpectedTracerError"):
+        training.epoch(1)
+    training.finish()
+
+
+# Flax linen, and optax without more
+
+
+class LinenNet(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        x = linen.relu(linen.Conv(3, (2, 2))(x))
+        return linen.Dense(2)(x.reshape(len(x), -1))
+
+
+def test_a_train_state_of_linen_is_all_that_is_needed(recorded):
+    model = LinenNet()
+    images = jnp.asarray(X.reshape(24, 2, 2, 1))
+    weights = model.init(jax.random.key(0), images)["params"]
+    adam = optax.adamw(optax.exponential_decay(0.1, 1, 0.5), weight_decay=0.01)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), adam)
+    state = TrainState.create(apply_fn=model.apply, params=weights, tx=optimizer)
+
+    @jax.jit
+    def step(state):
+        def loss_of(params):
+            return optax.softmax_cross_entropy_with_integer_labels(state.apply_fn({"params": params}, images), Y).mean()
+
+        loss, gradients = jax.value_and_grad(loss_of)(state.params)
+        return state.apply_gradients(grads=gradients), loss
+
+    with watch(state, dataflow="net") as training:
+        for epoch in (1, 2):
+            state, loss = step(state)
+            training.epoch(epoch, state, loss=loss)
+    expected = {"optimizer_name": "adamw", "learning_rate": 0.1, "weight_decay": 0.01, "max_norm": 1.0, "b1": 0.9,
+                "learning_rate_schedule": "exponential_decay"}  # fmt: skip
+    assert expected.items() <= recorded.parameters().items()
+    assert recorded.adaptations() == [(2, "exponential_decay", 0.1, 0.05)]
+    rows = recorded.rows("iLayers")
+    assert [(row["name"], row["type"], row["num_parameters"]) for row in rows] == [
+        ("Conv_0", "Conv", 15),
+        ("Dense_0", "Dense", 26),
+    ]
+    assert (rows[0]["filters"], rows[0]["kernel_size"], rows[1]["units"]) == (3, "[2, 2]", 2)
+    assert all(isinstance(row["loss"], float) for row in recorded.rows("oTrainingModel"))
+    assert recorded.events(ProblemRecorded) == []
+
+
+def test_a_rate_that_the_loop_sets_is_changed_by_hand(recorded):
+    weights = {"w": jnp.ones((3, 2))}
+    optimizer = optax.inject_hyperparams(optax.adam)(learning_rate=0.5)
+    state = optimizer.init(weights)
+    with watch(weights, optimizer, state, dataflow="net") as training:
+        training.epoch(1, state)
+        state.hyperparams["learning_rate"] = jnp.float32(0.25)
+        training.epoch(2, state)
+    assert recorded.adaptations() == [(2, "manual", 0.5, 0.25)]
+    assert recorded.parameters()["optimizer_name"] == "adam"
+
+
+def test_values_of_a_state_that_comes_with_the_first_epoch_only_are_the_hyperparameters(recorded):
+    optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=0.5)
+    state = optimizer.init(jnp.ones(2))
+    with watch(optimizer=optimizer, dataflow="net") as training:
+        training.epoch(1, state)
+    assert recorded.parameters()["learning_rate"] == 0.5
+    assert recorded.adaptations() == []
+
+
+def test_a_plateau_is_an_adaptation_of_the_scale_of_the_rate(store):
+    weights = jnp.ones(2)
+    optimizer = optax.chain(optax.sgd(0.5), optax.contrib.reduce_on_plateau(factor=0.5, patience=1))
+    state = optimizer.init(weights)
+    with watch({"w": weights}, optimizer, state, dataflow="net") as training:
+        for epoch in range(1, 5):
+            _, state = optimizer.update(jnp.ones(2), state, weights, value=1.0)
+            training.epoch(epoch, state, loss=1.0)
+    change = rows_of(store, "SELECT attribute, technique, old_value, new_value FROM oAdaptation ORDER BY epoch")[0]
+    assert tuple(change.values()) == ("learning_rate_scale", "reduce_on_plateau", 1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name", "values"),
+    [
+        (optax.sgd(0.5), "sgd", {"learning_rate": 0.5}),
+        (optax.adam(0.5, b1=0.8), "adam", {"learning_rate": 0.5, "b1": 0.8}),
+        (optax.lion(0.5), "lion", {"learning_rate": 0.5}),
+        (optax.lamb(0.5), "lamb", {"learning_rate": 0.5}),
+        (optax.rmsprop(0.5), "rmsprop", {"learning_rate": 0.5, "decay": 0.9}),
+        (optax.adagrad(0.5), "adagrad", {"learning_rate": 0.5}),
+        (optax.MultiSteps(optax.adam(0.5), 4).gradient_transformation(), "adam", {"learning_rate": 0.5}),
+        (optax.masked(optax.sgd(0.5, momentum=0.9), True), "sgd", {"learning_rate": 0.5, "momentum": 0.9}),
+        (optax.inject_hyperparams(optax.adamw)(0.5), "adamw", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_optimizers_of_optax_are_read(optimizer, name, values):
+    made = made_of(optimizer)
+    assert made.optimizer_name == name
+    assert values.items() <= made.values.items()
+
+
+def test_schedules_have_the_name_of_the_function_that_makes_them():
+    assert schedule_name(optax.cosine_decay_schedule(0.1, 10)) == "cosine_decay_schedule"
+    assert schedule_name(optax.warmup_cosine_decay_schedule(0.0, 0.1, 2, 10)) == "join_schedules"
+
+
+def test_trees_of_any_make_are_layers():
+    tree = {"params": {"encoder": {"Dense_0": {"kernel": np.ones((4, 8)), "bias": np.ones(8)}}, "scale": np.ones(3)}}
+    rows = layer_rows(tree)
+    assert [(row["position"], row["name"], row["type"], row.get("units"), row["num_parameters"]) for row in rows] == [
+        (1, "encoder/Dense_0", "Dense", 8, 40),
+        (2, "parameters", "parameters", None, 3),
+    ]
+
+
+# How it ends, and what goes wrong
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "interrupted"), (ValueError, "failed")])
+def test_a_loop_that_is_left_by_an_exception_ends_as_it_says(recorded, error, status):
+    with pytest.raises(error), watch(dataflow="net") as training:
+        training.epoch(1, loss=0.5)
+        raise error
+    assert [event.status for event in recorded.events(TaskEnded)] == [status]
+    assert [event.status for event in recorded.events(RunEnded)] == [status]
+
+
+@pytest.mark.parametrize(("last", "status"), [("", "finished"), ("raise ValueError", "failed")])
+def test_a_script_that_finishes_nothing_ends_the_training_as_it_ends_itself(store, last, status):
+    script = f"""
+        import dnnprov
+        training = dnnprov.jax.watch(dataflow="net")
+        training.epoch(loss=0.5)
+        training.epoch(loss=0.4)
+        {last}
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], env=os.environ, capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode == 0) == (not last)
+    assert column_of(store, "SELECT status FROM run UNION ALL SELECT status FROM task") == [status, status]
+    assert column_of(store, "SELECT epoch FROM oTrainingModel ORDER BY epoch") == [1, 2]
+
+
+def test_a_training_inside_a_run_belongs_to_it_and_comes_after_the_filters(recorded):
+    with dnnprov.start_run("net", params={"learning_rate": 0.1}) as run:
+        with run.task("Filters") as filters:
+            filters.generates("oFilters", filter_name="gray-scale")
+        with watch({"w": jnp.ones(2)}, optax.sgd(0.2), params={"batch_size": 3}, after=filters) as training:
+            training.epoch(loss=1.0)
+        assert run.status == "running"
+    tasks = recorded.events(TaskBegan)
+    assert tasks[1].after == [tasks[0].seq]
+    assert recorded.parameters()["learning_rate"] == 0.1
+    assert [event.kind for event in recorded.events(ProblemRecorded)] == ["conflicting_hyperparameter"]
+    assert any("batch_size" in event.values for event in recorded.events(ParametersSet))
+
+
+class Untellable:
+    """An optimizer of the user's whose attributes raise."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+@pytest.mark.filterwarnings("ignore:dnnprov. conflicting:RuntimeWarning")
+@pytest.mark.parametrize("broken", ["watching.layer_rows", "watching.num_parameters", "watching.OptimizerValues.now",
+                                    "watching.OptimizerValues.made_with"])  # fmt: skip
+def test_a_failure_of_ours_does_not_reach_the_loop(store, monkeypatch, broken):
+    monkeypatch.setattr(f"dnnprov.integrations.jax.{broken}", lambda *_: 1 // 0)
+    with pytest.warns(RuntimeWarning, match="ZeroDivisionError"), watch({"w": jnp.ones(2)}, dataflow="net") as training:
+        training.step(loss=1.0)
+        training.epoch()
+    assert column_of(store, "SELECT loss FROM oTrainingModel") == [1.0]
+
+
+def test_an_optimizer_that_cannot_be_read_is_none(recorded):
+    with watch({"w": jnp.ones(2)}, Untellable(), dataflow="net") as training:
+        training.epoch(loss=1.0)
+    assert [row["loss"] for row in recorded.rows("oTrainingModel")] == [1.0]
+
+
+def test_wrong_arguments_raise_before_the_training(store):
+    with pytest.raises(UsageError, match="params=3 is a int"):
+        watch(params=3)
+    assert not store.exists()

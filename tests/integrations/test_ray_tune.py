@@ -1,0 +1,203 @@
+"""Ray Tune: real experiments, in processes of Ray's own. Collected only where Ray is installed."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import ray
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining
+
+import dnnprov
+from dnnprov.errors import UnsupportedVersionError, UsageError
+from dnnprov.integrations.ray_tune.search_space import flat_config, space_rows
+from dnnprov.integrations.ray_tune.version import check_ray
+from dnnprov.ray import ProvenanceCallback
+from recorded import column_of, rows_of
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # Ray's own, of many kinds
+    pytest.mark.filterwarnings("error::RuntimeWarning"),  # ours
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def trainables():
+    """A class and a function that train; made here, since Ray's processes know nothing of this module."""
+
+    class Climbing(tune.Trainable):
+        """Its score grows by the rate in each step."""
+
+        def setup(self, config):
+            self.score = 0.0
+
+        def step(self):
+            self.score += self.config["rate"]
+            return {"score": self.score, "nested": {"depth": 1}}
+
+        def save_checkpoint(self, folder):
+            Path(folder, "score").write_text(str(self.score))
+
+        def load_checkpoint(self, folder):
+            self.score = float(Path(folder, "score").read_text())
+
+        def reset_config(self, config):
+            self.score = 0.0
+            return True
+
+    def reporting(config):
+        for step in range(4):
+            if config["rate"] == 0.3:
+                raise ValueError("too steep")
+            tune.report({"score": config["rate"] * (step + 1)})
+
+    return Climbing, reporting
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory, cluster):
+    """A store with an experiment in which population-based training changed a rate."""
+    place = tmp_path_factory.mktemp("ray")
+    scheduler = PopulationBasedTraining(
+        time_attr="training_iteration",
+        perturbation_interval=2,
+        quantile_fraction=0.5,
+        hyperparam_mutations={"rate": tune.uniform(0.1, 0.9)},
+        synch=True,
+    )
+    tuner = tune.Tuner(
+        trainables()[0],
+        param_space={"rate": tune.grid_search([0.1, 0.9]), "net": {"units": 8}},
+        tune_config=tune.TuneConfig(metric="score", mode="max", scheduler=scheduler, reuse_actors=True),
+        run_config=tune.RunConfig(
+            callbacks=[ProvenanceCallback("climb", store=place / "store", params={"budget": 2})],
+            storage_path=str(place / "ray"),
+            stop={"training_iteration": 6},
+            verbose=0,
+        ),
+    )
+    return place / "store", tuner.fit()
+
+
+def test_an_experiment_is_a_run_and_its_trials_are_runs_below_it(adapted):
+    place, results = adapted
+    runs = rows_of(place, "SELECT run_id, name, status, parent_run_id, last_epoch FROM run ORDER BY run_id")
+    assert (runs[0]["name"], runs[0]["parent_run_id"]) == ("climb-1", None)
+    assert {run["parent_run_id"] for run in runs[1:]} == {runs[0]["run_id"]}
+    assert [(run["status"], run["last_epoch"]) for run in runs] == [
+        ("finished", None),
+        ("finished", 6),
+        ("finished", 6),
+    ]
+    best = max(column_of(place, "SELECT value FROM oSearch"))
+    assert best == results.get_best_result().metrics["score"]
+    assert column_of(place, "SELECT detail FROM problem") == []
+
+
+def test_a_value_changed_in_mid_run_is_an_adaptation_with_its_cause(adapted):
+    place, _ = adapted
+    changes = rows_of(place, "SELECT run_id, attribute, old_value, new_value, technique, agent, reason, triggered_by"
+                             " FROM oAdaptation")  # fmt: skip
+    assert changes
+    first = changes[0]
+    assert (first["attribute"], first["old_value"], first["technique"], first["agent"]) == (
+        "rate", 0.1, "PopulationBasedTraining", "schedule",
+    )  # fmt: skip
+    assert first["new_value"] != 0.1
+    assert first["reason"].startswith("went on from trial 1_")
+    assert first["triggered_by"].startswith("score=0.")
+    trained = column_of(place, "SELECT rate FROM iTrainingModel WHERE run_id = ?", (first["run_id"],))
+    assert trained == [0.1]  # what it began with
+    assert column_of(place, "SELECT perturbation_interval FROM iAdaptation")[0] == 2
+
+
+def test_what_a_trial_reports_are_its_epochs_without_what_ray_adds(adapted):
+    place, _ = adapted
+    rows = rows_of(place, "SELECT * FROM oTrainingModel WHERE run_id = (SELECT MAX(run_id) FROM run) ORDER BY epoch")
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert all(row["nested_depth"] == 1 and row["elapsed_time"] >= 0 for row in rows)
+    assert not {"pid", "node_ip", "hostname", "done"} & set(rows[0])
+
+
+def test_the_search_tells_who_decides_and_where_it_looks(adapted):
+    place, _ = adapted
+    (row,) = rows_of(place, "SELECT tuner, algorithm, pruner, metric, direction, budget FROM iSearch")
+    assert tuple(row.values()) == (
+        "ray_tune", "BasicVariantGenerator", "PopulationBasedTraining", "score", "maximize", 2,
+    )  # fmt: skip
+    assert rows_of(place, "SELECT name, distribution, choices FROM iSearchSpace") == [
+        {"name": "rate", "distribution": "grid", "choices": "[0.1, 0.9]"}
+    ]
+    assert column_of(place, "SELECT net_units FROM iTrainingModel") == [8, 8]
+
+
+def test_trials_that_the_scheduler_stops_are_pruned_and_those_that_raise_failed(store, tmp_path, autolog_off):
+    """By autolog, without a callback; one trial at a time, so that the good one comes first."""
+    dnnprov.autolog("climb")
+    scheduler = AsyncHyperBandScheduler(grace_period=1, max_t=4, reduction_factor=2)
+    tuner = tune.Tuner(
+        tune.with_resources(trainables()[1], {"cpu": 2}),
+        param_space={"rate": tune.grid_search([0.9, 0.1, 0.3])},
+        tune_config=tune.TuneConfig(metric="score", mode="max", scheduler=scheduler),
+        run_config=tune.RunConfig(storage_path=str(tmp_path / "ray"), verbose=0),
+    )
+    tuner.fit()
+    runs = rows_of(store, "SELECT i.rate, r.status, r.exit_reason FROM run AS r JOIN iTrainingModel AS i USING (run_id)"
+                          " ORDER BY r.run_id")  # fmt: skip
+    assert [(run["rate"], run["status"]) for run in runs] == [(0.9, "finished"), (0.1, "pruned"), (0.3, "failed")]
+    assert runs[1]["exit_reason"] == "AsyncHyperBandScheduler at iteration 1, score 0.1"
+    assert runs[2]["exit_reason"] == "ValueError: too steep"
+
+
+def test_a_callback_that_is_copied_begins_anew(store):
+    copied = pickle.loads(pickle.dumps(ProvenanceCallback("climb", params={"budget": 2})))
+    assert copied.run is None
+    assert copied._arguments[:2] == ("climb", {"budget": 2})
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("broken", ["find_deciders", "flat_config", "space_rows"])
+def test_a_failure_of_ours_does_not_reach_the_experiment(store, monkeypatch, broken):
+    class Trial:
+        trial_id, config, last_result = "1", {"rate": 0.1}, {}
+
+    monkeypatch.setattr(f"dnnprov.integrations.ray_tune.callback.{broken}", lambda *_: 1 // 0)
+    callback = ProvenanceCallback("climb")
+    with pytest.warns(RuntimeWarning, match="ZeroDivisionError"):
+        callback.setup()
+        callback.on_trial_start(1, [], Trial())
+        callback.on_trial_result(1, [], Trial(), {"score": 0.5, "training_iteration": 1})
+        callback.on_trial_complete(1, [], Trial())
+        callback.on_experiment_end([])
+    assert column_of(store, "SELECT DISTINCT kind FROM problem") == ["capture_failure"]
+
+
+def test_spaces_and_configurations_of_any_depth_are_flat():
+    space = {
+        "lr": tune.loguniform(1e-4, 0.1),
+        "net": {"units": tune.choice([8, 16])},
+        "seed": 3,
+        "q": tune.quniform(0, 1, 0.5),
+    }
+    assert space_rows(space) == [
+        {"name": "lr", "distribution": "float", "low": 1e-4, "high": 0.1, "log": True},
+        {"name": "net/units", "distribution": "categorical", "choices": "[8, 16]"},
+        {"name": "q", "distribution": "float", "low": 0, "high": 1, "step": 0.5},
+    ]
+    assert flat_config({"a": {"b": [1, 2]}, "c": None}) == {"a/b": "[1, 2]"}
+
+
+def test_wrong_arguments_raise_and_an_older_version_is_refused():
+    with pytest.raises(UsageError, match="name=3 is a int"):
+        ProvenanceCallback("climb", name=3)
+    with pytest.raises(UnsupportedVersionError, match="Get a later one"):
+        check_ray("2.9.0")
