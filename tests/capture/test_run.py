@@ -370,8 +370,22 @@ def test_in_a_notebook_a_cell_that_is_run_again_ends_the_run_it_started(store, m
         shell.execution_count = 3
         with dnnprov.start_run("nested"):
             assert outer.status == "running"
+    study = dnnprov.start_run("study")
+    shell.execution_count = 4
+    for parent in (study, study.uid):  # of which the new run is a part
+        dnnprov.start_run("study", parent=parent).finish()
+        assert study.status == "running"
+    study.finish()
     for run in (other, second, beside):
         run.finish()
+
+
+def test_a_stated_value_does_not_conflict_with_the_same_in_single_precision(store):
+    with dnnprov.start_run("m", params={"learning_rate": 0.0031622776601683794, "momentum": 0.9}) as run:
+        run.fill_params({"learning_rate": 0.0031622776, "momentum": 0.8})
+    assert column_of(store, "SELECT learning_rate FROM iTrainingModel") == [0.0031622776601683794]
+    (detail,) = column_of(store, "SELECT detail FROM problem WHERE kind = 'conflicting_hyperparameter'")
+    assert detail.startswith("momentum was given as 0.9")
 
 
 @pytest.mark.parametrize("shell", [None, SimpleNamespace(execution_count=1)])
