@@ -16,6 +16,7 @@ BENCHMARKS = {
     "log_call": "one log call of five metrics",
     "many_calls": "100,000 calls as fast as they go, until all can be read",
     "training_cost": "what recording costs the training of the demo, and one of long epochs",
+    "torch": "what autolog costs a plain PyTorch loop",
     "import_time": "import dnnprov",
     "ingest": "from journals into the database",
     "importing": "from other systems into journals",

@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 NAMES = (
-    "log_call", "many_calls", "training_cost", "import_time", "ingest", "importing", "live_visibility", "questions",
-    "first_answer", "disk", "memory", "lineage", "export", "posts",
+    "log_call", "many_calls", "training_cost", "torch", "import_time", "ingest", "importing", "live_visibility",
+    "questions", "first_answer", "disk", "memory", "lineage", "export", "posts",
 )  # fmt: skip
 
 

@@ -444,3 +444,41 @@ def test_logged_epochs_close_the_epochs_of_a_loop_without_a_loader(recorded):
     assert [(row["epoch"], row["accuracy"]) for row in rows] == [(0, 0.5), (1, 0.5), (2, 0.5)]
     assert [row["loss"] for row in rows] == pytest.approx([sum(losses[n : n + 2]) / 2 for n in (0, 2, 4)], rel=1e-6)
     assert [event.tag for event in recorded.events(TaskBegan)] == ["Training"]
+
+
+def test_epochs_that_are_logged_within_a_pass_end_there(recorded):
+    model = small_model()
+    optimizer, losses = sgd(model), []
+    with dnnprov.start_run("mine") as run:
+        for number, (x, y) in enumerate(loader(0, 48), start=1):
+            losses.append(train_epoch(model, optimizer, [(x, y)]))
+            if number % 2 == 0:
+                run.log_epoch(accuracy=number)
+    rows = recorded.rows("oTrainingModel")
+    assert [(row["epoch"], row["accuracy"]) for row in rows] == [(1, 2), (2, 4), (3, 6)]
+    assert [row["loss"] for row in rows] == pytest.approx([sum(losses[n : n + 2]) / 2 for n in (0, 2, 4)], rel=1e-6)
+
+
+def test_no_step_waits_for_the_device(recorded):
+    """Reading a value is what waits: it happens as often with many steps as with few."""
+
+    def readings(num_samples):
+        model, criterion = small_model(), nn.CrossEntropyLoss()
+        optimizer = sgd(model)
+        scheduler = schedulers.OneCycleLR(optimizer, 0.5, total_steps=100)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+            for _ in range(2):
+                for x, y in loader(0, num_samples, batch_size=4):
+                    optimizer.zero_grad()
+                    criterion(model(x), y).backward()
+                    optimizer.step()
+                    scheduler.step()
+        found = {event.key: event.count for event in profiler.key_averages()}
+        return found.get("aten::item", 0)
+
+    dnnprov.autolog(torch=False)
+    few_without, many_without = readings(8), readings(48)
+    dnnprov.autolog("net")
+    few, many = readings(8), readings(48)
+    assert few > few_without  # the loss of an epoch
+    assert many - few == many_without - few_without

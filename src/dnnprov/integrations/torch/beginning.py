@@ -12,7 +12,7 @@ from dnnprov.integrations.torch.data import record_data
 from dnnprov.integrations.torch.files import use_files
 from dnnprov.integrations.torch.layers import layer_rows, model_values
 from dnnprov.integrations.torch.loaders import loader_values
-from dnnprov.integrations.torch.losses import criterion_config, function_of
+from dnnprov.integrations.torch.losses import criterion_config
 from dnnprov.integrations.torch.optimizers import group_values, optimizer_names, other_names
 from dnnprov.integrations.torch.schedulers import schedule_values
 from dnnprov.integrations.torch.training import LoopTraining
@@ -34,7 +34,7 @@ class FirstStep:
         optimizer: that made it.
         models: that it trains.
         loader: whose pass it was in.
-        losses: that `backward` was called on.
+        function: of `torch.nn.functional` that the loss came from, as far as its graph tells.
         criterions: modules of `torch.nn` that were called for these.
         extras: further hyperparameters that were seen on the way: of scaling, of clipping.
     """
@@ -42,7 +42,7 @@ class FirstStep:
     optimizer: Any
     models: list[Any]
     loader: Any | None
-    losses: list[Any]
+    function: str | None
     criterions: list[Any]
     extras: Mapping[str, Any] = field(default_factory=dict)
 
@@ -126,5 +126,4 @@ def _loss_values(first: FirstStep) -> dict[str, Any]:
         configs = [criterion_config(one) for one in first.criterions]
         config = configs[0] if len(configs) == 1 else configs
         return {"loss_function": ", ".join(names), "loss_config": json_text(config)}
-    name = next((found for loss in first.losses if (found := function_of(loss)) is not None), None)
-    return {} if name is None else {"loss_function": name}
+    return {} if first.function is None else {"loss_function": first.function}

@@ -24,7 +24,7 @@ from dnnprov.capture.user_warning import warn_user
 from dnnprov.integrations.claims import claimed_by
 from dnnprov.integrations.clean_traceback import leave_out_own_frames
 from dnnprov.integrations.torch.files import file_to_read, tell_put_into, tell_read, tell_written
-from dnnprov.integrations.torch.loops import Loop, choice_of, current_loop
+from dnnprov.integrations.torch.loops import Loop, choice_of, current_loop, this_thread
 from dnnprov.integrations.torch.schedulers import note_metric
 from dnnprov.integrations.when_imported import run_when_imported
 from dnnprov.model.signals import came_from_handler
@@ -54,10 +54,10 @@ def install() -> list[str]:
 
     wrap(dataloader.DataLoader, "__iter__", _iterating)
     wrap(dataloader._BaseDataLoaderIter, "__next__", _drawing)  # noqa: SLF001 - a pass tells its end nowhere else
-    wrap(torch.Tensor, "backward", functools.partial(_telling, Loop.went_back, places=1))
-    wrap(torch.optim.Optimizer, "zero_grad", functools.partial(_telling, Loop.zeroed, places=1))
+    wrap(torch.Tensor, "backward", _going_back)
+    wrap(torch.optim.Optimizer, "zero_grad", _zeroing)
     wrap(torch.nn.modules.loss._Loss, "__call__", _criterion)  # noqa: SLF001 - the class of all criterions
-    wrap(torch.nn.Module, "eval", functools.partial(_telling, Loop.switched_to_evaluation, places=1))
+    wrap(torch.nn.Module, "eval", _evaluation_mode)
     wrap(torch.nn.Module, "train", _training_mode)
     wrap(torch.nn.Module, "load_state_dict", _putting)
     wrap(torch.optim.lr_scheduler.ReduceLROnPlateau, "step", _plateau)
@@ -115,21 +115,50 @@ def _note_failure(where: str, error: Exception) -> None:
             warn_user(f"torch {where} was not recorded: {type(error).__name__}: {error}")
 
 
-def _telling(job: Callable[..., Any], original: Callable[..., Any], places: int) -> Callable[..., Any]:
-    """A wrapper that tells the loop of the first arguments of a call that went well."""
-    where = original.__name__
-
-    def told(*args: Any, **kwargs: Any) -> Any:
+def _going_back(original: Callable[..., Any]) -> Callable[..., Any]:
+    def backward(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            result = original(*args, **kwargs)
+            result = original(self, *args, **kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
+        loop = this_thread.loop
+        if loop.hot and loop.scaling is None:
+            loop.losses.append(self.detach())
+        elif not is_compiling():
+            _tell("backward", loop.went_back, self)
+        return result
+
+    return backward
+
+
+def _zeroing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def zero_grad(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(self, *args, **kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
+        loop = this_thread.loop
+        if loop.losses:
+            _tell("zero_grad", loop.zeroed, self)
+        return result
+
+    return zero_grad
+
+
+def _evaluation_mode(original: Callable[..., Any]) -> Callable[..., Any]:
+    def switch(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(self, *args, **kwargs)
         except BaseException as error:
             leave_out_own_frames(error)
             raise
         if not is_compiling():
-            _tell(where, job, current_loop(), *args[:places])
+            _tell("eval", current_loop().switched_to_evaluation, self)
         return result
 
-    return told
+    return switch
 
 
 def _iterating(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -189,7 +218,9 @@ def _criterion(original: Callable[..., Any]) -> Callable[..., Any]:
             leave_out_own_frames(error)
             raise
         if not is_compiling():
-            _tell("criterion", current_loop().called, self, result)
+            loop = this_thread.loop
+            if not loop.hot or loop.is_evaluating or not torch.is_grad_enabled():
+                _tell("criterion", loop.called, self, result)
         return result
 
     return call
@@ -324,10 +355,13 @@ def _reading(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _before_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - of PyTorch
-    if not is_compiling():
+    if (args or kwargs) and not is_compiling():
         _tell("step", current_loop().begin_step, args, kwargs)
 
 
 def _after_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - of PyTorch
     if not is_compiling():
-        _tell("step", current_loop().stepped, optimizer)
+        try:
+            this_thread.loop.stepped(optimizer)
+        except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
+            _note_failure("step", error)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +19,7 @@ from torch.utils.data import get_worker_info
 from dnnprov.integrations.claims import claimed_by
 from dnnprov.integrations.torch.beginning import FirstStep, begin_training, join_training
 from dnnprov.integrations.torch.living import Living, find_living, find_models, unwrapped
+from dnnprov.integrations.torch.losses import function_of
 from dnnprov.integrations.torch.passes import Pass, evaluation_of
 from dnnprov.integrations.torch.recordings import ModelRecording, begin_recording, recording_of
 from dnnprov.integrations.torch.trained_optimizer import TrainedOptimizer
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnnprov.integrations.run_choice import RunChoice
-    from dnnprov.integrations.torch.training import LoopTraining
+    from dnnprov.integrations.torch.training import HotStep, LoopTraining
 
 MAX_OPTIMIZERS = 8
 """Of one training; a search that makes a new one in every step is not recorded as so many columns."""
@@ -35,7 +37,7 @@ MAX_STEPS_BEFORE_JOINING = 16
 """Of a training without a loader, after which another optimizer begins a training of its own."""
 
 MAX_LOSSES = 1000
-"""That wait for a step: where none ever comes, as in an attack on a model, the oldest are forgotten."""
+"""That wait for a step: where none ever comes, as in an attack on a model, the first are forgotten."""
 
 _ONE_BY_ONE = 1
 """Batches of a pass that is left before a step: the loop draws its batches one by one, from a pass each."""
@@ -64,6 +66,11 @@ class Loop:
         latest: the training that made a step last.
         num_steps: of all optimizers.
         extras: hyperparameters of scaling and clipping that were seen since the last step.
+        losses: that `backward` was called on since the last step, off their graphs.
+        scaling: a scaled loss, weakly, and the loss that it was made from.
+        is_evaluating: whether `eval` was called on a model, and nothing was trained since.
+        hot: by the address of an optimizer, what its next step in the same pass belongs to. What it is empty for takes
+            the long way, which looks at everything; most steps of a training take the short one.
     """
 
     def __init__(self) -> None:
@@ -76,12 +83,14 @@ class Loop:
         self._trainings: weakref.WeakKeyDictionary[Any, tuple[LoopTraining, TrainedOptimizer] | None] = (
             weakref.WeakKeyDictionary()
         )
-        self._losses: list[Any] = []
+        self.losses: deque[Any] = deque(maxlen=MAX_LOSSES)
+        self.hot: dict[int, HotStep] = {}
+        self._function: str | None = None
         self._is_in_closure = False
-        self._scaled: tuple[weakref.ref[Any], Any] | None = None
+        self.scaling: tuple[weakref.ref[Any], Any] | None = None
         self._criterions: dict[type, Any] = {}
         self._evaluated: weakref.ref[Any] | None = None
-        self._is_evaluating = False
+        self.is_evaluating = False
 
     # Passes
 
@@ -91,6 +100,7 @@ class Loop:
             return None
         for one in [one for one in self._passes if one.loader() is loader]:
             self.end_pass(one)  # it was left early, and its iterator lives on
+        self.hot = {}
         begun = Pass(loader)
         if not self._is_evaluation():
             for training in self._going_on():
@@ -102,6 +112,7 @@ class Loop:
         """A pass came to its end, or its iterator went away before that."""
         if over.is_over:
             return
+        self.hot = {}
         over.is_over, over.is_whole = True, is_whole
         self._passes = [one for one in self._passes if one is not over]
         if over.training is not None:
@@ -115,60 +126,69 @@ class Loop:
 
     def went_back(self, loss: Any) -> None:
         """`backward` was called on a loss."""
-        if self._scaled is not None and self._scaled[0]() is loss:
-            loss, self._scaled = self._scaled[1], None
-        if loss.numel() != 1 or (self._is_in_closure and self._losses):
+        if self.scaling is not None and self.scaling[0]() is loss:
+            loss, self.scaling = self.scaling[1], None
+        if loss.numel() != 1 or (self._is_in_closure and self.losses):
             return
-        if loss.is_cuda and torch.cuda.is_current_stream_capturing():
-            return
-        if len(self._losses) >= MAX_LOSSES:
-            self._losses.clear()
-        self._losses.append(loss.detach() if self._losses else loss)  # the graph of the first tells its function
+        if not self.losses and not self.hot:
+            self._function = function_of(loss)
+        self.losses.append(loss.detach())
 
     def zeroed(self, optimizer: Any) -> None:
         """Gradients were set to zero: what led to them is no part of the next step, where one optimizer makes it."""
-        if self._is_in_closure:
+        if not self.losses or self._is_in_closure:
             return
         known = self._trainings.get(optimizer)
         if known is None or (known[0] is self.latest and len(known[0].optimizers()) == 1):
-            self._losses.clear()
+            self.losses.clear()
 
     def begin_step(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """An optimizer is about to step; of a closure, which is called several times, the first loss counts."""
         if any(callable(one) for one in args) or callable(kwargs.get("closure")):
-            self._is_in_closure = True
-            self._losses.clear()
+            self._is_in_closure, self.hot = True, {}
+            self.losses.clear()
 
     def stepped(self, optimizer: Any) -> None:
         """An optimizer has made a step."""
         self.num_steps += 1
-        self._is_in_closure = self._is_evaluating = False
+        self.is_evaluating = False
+        hot = self.hot.get(id(optimizer))
+        if hot is not None and hot.trained.reference() is optimizer and hot.training.open_pass is hot.current:
+            self.latest = hot.training
+            if hot.is_first:
+                hot.training.num_steps += 1
+            hot.trained.step(self.losses, hot.see)
+        else:
+            self._step(optimizer)
+        self.losses.clear()
+
+    def _step(self, optimizer: Any) -> None:
+        self._is_in_closure = False
         if claimed_by() is not None:
-            self._losses.clear()
             return
         known = self._trainings.get(optimizer)
         if known is None or not known[0].goes_on():
             known = self._meet(optimizer)
-        losses, self._losses = self._losses, []
-        if self._criterions:
-            self._criterions = {}
-        if known is not None:
-            self.latest, trained = known
-            current = self._pass_of(self.latest)
-            self.latest.stepped(trained, [loss.detach() for loss in losses], current)
-            if self._drawn is not None:
-                if current is None:
-                    self.latest.drew(self._drawn)
-                self._drawn = None
+        self._criterions = {}
+        if known is None:
+            return
+        self.latest, trained = known
+        current = self._pass_of(self.latest)
+        self.latest.stepped(trained, self.losses, current)
+        if current is not None and self.latest.open_pass is current:
+            self.hot[id(optimizer)] = self.latest.hot_step(trained, current)
+        elif self._drawn is not None:
+            self.latest.drew(self._drawn)
+        self._drawn = None
 
     def skipped(self) -> None:
         """A scaler left a step out, since gradients were not finite: its losses belong to no step."""
-        self._losses.clear()
+        self.losses.clear()
 
     def scaled(self, result: Any, loss: Any) -> None:
         """A scaler has multiplied a loss: what `backward` is going to be called on is not what the user means."""
         if isinstance(result, torch.Tensor):
-            self._scaled = weakref.ref(result), loss
+            self.scaling = weakref.ref(result), loss
 
     # Modules
 
@@ -183,16 +203,16 @@ class Loop:
 
     def switched_to_evaluation(self, model: Any) -> None:
         """`eval` was called on a model."""
-        self._evaluated, self._is_evaluating = weakref.ref(model), True
+        self._evaluated, self.is_evaluating = weakref.ref(model), True
 
     def switched_to_training(self) -> None:
         """`train` was called on a model."""
-        self._is_evaluating = False
+        self.is_evaluating = False
 
     def _is_evaluation(self) -> bool:
-        if self._is_evaluating and (self._evaluated is None or self._evaluated() is None):
-            self._is_evaluating = False
-        return self._is_evaluating or not torch.is_grad_enabled()
+        if self.is_evaluating and (self._evaluated is None or self._evaluated() is None):
+            self.is_evaluating = False
+        return self.is_evaluating or not torch.is_grad_enabled()
 
     def _evaluate(self, over: Pass) -> None:
         """A pass without a training: of the model that was last switched to evaluation, else of the latest training."""
@@ -262,7 +282,7 @@ class Loop:
     def _first_step(self, optimizer: Any, models: list[Any], current: Pass | None) -> FirstStep:
         loader = None if current is None else current.loader()
         extras, self.extras = self.extras, {}
-        return FirstStep(optimizer, models, loader, list(self._losses), list(self._criterions.values()), extras)
+        return FirstStep(optimizer, models, loader, self._function, list(self._criterions.values()), extras)
 
     def _joined(self, current: Pass | None) -> LoopTraining | None:
         """The training that an optimizer which steps now takes part in; `None` where it begins its own."""
@@ -310,17 +330,18 @@ class _Loops(threading.local):
         self.loop = Loop()
 
 
-_loops = _Loops()
+this_thread = _Loops()
+"""Its `loop` is that of the thread that asks."""
 
 
 def current_loop() -> Loop:
     """The loop of this thread."""
-    return _loops.loop
+    return this_thread.loop
 
 
 def _forget() -> None:
     """A forked child trains, if at all, by itself: nothing of its parent goes on in it."""
-    _loops.loop = Loop()
+    this_thread.loop = Loop()
 
 
 if hasattr(os, "register_at_fork"):

@@ -6,9 +6,12 @@ Reading a value waits for the device, so a sum stays there until the epoch is ov
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 FUNCTIONS = {
     "NllLoss": "nll_loss",
@@ -37,21 +40,26 @@ class RunningLoss:
         self._totals: dict[Any, Any] = {}
         self.count = 0
 
-    def add(self, losses: list[Any]) -> None:
-        """Add the loss of one step: the sum of what `backward` was called on for it."""
-        if losses:
-            self.count += 1
-            for loss in losses:
-                self._add(loss)
+    def add(self, losses: Collection[Any]) -> None:
+        """Add the loss of one step: the sum of what `backward` was called on for it; one with many values is none."""
+        is_one = False
+        for loss in losses:
+            total = self._totals.get(loss.device)
+            if loss.dim():
+                if loss.numel() != 1:
+                    continue
+                loss = loss.reshape(())  # noqa: PLW2901 - the same value
+            if loss.is_cuda and torch.cuda.is_current_stream_capturing():
+                continue  # what is added now would be added again at each replay
+            (self._begin(loss.device) if total is None else total).add_(loss)
+            is_one = True
+        self.count += is_one
 
-    def _add(self, loss: Any) -> None:
-        device = loss.device
-        total = self._totals.get(device)
-        if total is None:
-            wide = torch.float32 if device.type == "mps" else torch.float64  # the former has no doubles
-            with torch.inference_mode(mode=False):  # the sum goes on where that mode has ended
-                total = self._totals[device] = torch.zeros((), dtype=wide, device=device)
-        total.add_(loss.reshape(()) if loss.dim() else loss)
+    def _begin(self, device: Any) -> Any:
+        wide = torch.float32 if device.type == "mps" else torch.float64  # the former has no doubles
+        with torch.inference_mode(mode=False):  # the sum goes on where that mode has ended
+            total = self._totals[device] = torch.zeros((), dtype=wide, device=device)
+        return total
 
     def read(self) -> float | None:
         """The mean over the steps since the last reading, which waits for the device; `None` where there was none."""

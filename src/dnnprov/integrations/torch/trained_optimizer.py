@@ -10,7 +10,7 @@ from dnnprov.integrations.torch.optimizers import RATE, group_values, rates
 from dnnprov.integrations.torch.schedulers import SchedulerWatch, technique_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from dnnprov.integrations.technique import Technique
     from dnnprov.integrations.torch.living import Living
@@ -33,7 +33,6 @@ class TrainedOptimizer:
         schedulers: that steer it.
         loss: that it steps down.
         num_steps: that it has made.
-        num_losses: that `backward` was called on for them.
     """
 
     def __init__(self, optimizer: Any, suffix: str, living: Living, given: Iterable[Any] = ()) -> None:
@@ -41,7 +40,7 @@ class TrainedOptimizer:
         self.suffix = suffix
         self.schedulers = SchedulerWatch(optimizer, living, given)
         self.loss = RunningLoss()
-        self.num_steps = self.num_losses = 0
+        self.num_steps = 0
         self._rates: list[Any] = []
         self._groups: list[dict[str, Any]] = []
         self._moved_by: list[Any] = []
@@ -51,7 +50,7 @@ class TrainedOptimizer:
         """The next step is the first of an epoch."""
         self._is_first, self._was_moving, self._is_moving = True, self._is_moving, False
 
-    def step(self, losses: list[Any], see: Callable[[TrainedOptimizer, Mapping[str, Any]], None]) -> None:
+    def step(self, losses: Collection[Any], see: Callable[[TrainedOptimizer, Mapping[str, Any]], None]) -> None:
         """It has made a step.
 
         Args:
@@ -59,8 +58,8 @@ class TrainedOptimizer:
             see: is told its values where they may have changed.
         """
         self.num_steps += 1
-        self.num_losses += len(losses)
-        self.loss.add(losses)
+        if losses:
+            self.loss.add(losses)
         optimizer = self.reference()
         if optimizer is None:
             return

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from dnnprov.integrations.torch.passes import Evaluation, Pass
     from dnnprov.integrations.torch.trained_optimizer import TrainedOptimizer
@@ -21,6 +21,24 @@ if TYPE_CHECKING:
 
 WINDOW = 100
 """Steps that are summed up in one value, where no loader tells epochs apart; of long trainings a hundredth of them."""
+
+
+class HotStep(NamedTuple):
+    """All that a step needs which is neither the first of its optimizer nor of its pass.
+
+    Attributes:
+        training: that it belongs to.
+        trained: the optimizer that makes it.
+        current: the pass that it is in, as long as the training's epoch is over that.
+        is_first: whether that is the first of the training, whose steps count.
+        see: is told values that may have changed.
+    """
+
+    training: LoopTraining
+    trained: TrainedOptimizer
+    current: Pass
+    is_first: bool
+    see: Callable[[TrainedOptimizer, Mapping[str, Any]], None]
 
 
 class LoopTraining:
@@ -86,7 +104,11 @@ class LoopTraining:
         known = self.models()
         self._models += [weakref.ref(one) for one in models if not any(one is other for other in known)]
 
-    def stepped(self, optimizer: TrainedOptimizer, losses: list[Any], current: Pass | None) -> None:
+    def hot_step(self, trained: TrainedOptimizer, current: Pass) -> HotStep:
+        """What the next steps of an optimizer in the open pass need."""
+        return HotStep(self, trained, current, trained is self._optimizers[0], self._see_change)
+
+    def stepped(self, optimizer: TrainedOptimizer, losses: Collection[Any], current: Pass | None) -> None:
         """An optimizer has made a step, in this pass if in any."""
         self._close_left()
         if not self._is_under_way or (current is not self.open_pass and current is not None):
