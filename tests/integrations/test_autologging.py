@@ -149,6 +149,14 @@ def test_one_line_says_what_is_recorded_and_where(store, capsys):
     assert line.endswith(f"as dataflow 'net' in {store}")
 
 
+def test_the_line_is_said_beside_multiprocessing_too(store, capsys):
+    import multiprocessing
+
+    assert "__mp_main__" in sys.modules, multiprocessing
+    dnnprov.autolog("beside")
+    assert "as dataflow 'beside'" in capsys.readouterr().err
+
+
 def test_no_password_of_a_store_is_said(monkeypatch, capsys):
     monkeypatch.setenv("DNNPROV_STORE", "postgresql://ann:secret@host/runs")
     dnnprov.autolog("net")

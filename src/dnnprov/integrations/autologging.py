@@ -241,7 +241,8 @@ def program_name() -> str:
 def _is_main_process() -> bool:
     """Whether this is no process that `multiprocessing` started, which runs the top of the script once more."""
     process = sys.modules.get("multiprocessing.process")
-    return "__mp_main__" not in sys.modules and (process is None or process.parent_process() is None)
+    is_run_again = getattr(sys.modules.get("__mp_main__"), "__name__", "") == "__mp_main__"  # elsewhere it is __main__
+    return not is_run_again and (process is None or process.parent_process() is None)
 
 
 def _check_switches(frameworks: dict[str, Any]) -> None:
