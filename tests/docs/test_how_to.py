@@ -106,7 +106,7 @@ def test_the_sets_and_techniques_that_the_page_on_transformers_promises(page, ru
         assert unfinished <= {"automatic"}  # which lasts as long as its model
         assert [row["schedule"] for row in history.sql("SELECT schedule FROM iAdaptation LIMIT 1")] == ["linear"]
         rows = history.sql("SELECT dataflow FROM run_overview ORDER BY run_id")
-        assert [row["dataflow"] for row in rows] == ["words", "automatic", "line"]
+        assert [row["dataflow"] for row in rows] == ["words", "line", "automatic"]
         told = hyperparameters_of(history, "words")
         assert (told["learning_rate"], told["num_epochs"], told["batch_size"]) == (0.01, 3, 16)
         assert history.sql("SELECT COUNT(*) AS n FROM oTestingModel")[0]["n"] == 2  # a predict, an evaluate
