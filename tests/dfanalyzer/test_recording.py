@@ -460,3 +460,12 @@ def test_values_that_fail_do_not_reach_the_program(store):
     add(task, "oCount", [2, 3])
     task.end()
     assert column_of(store, "SELECT COUNT(*) FROM ocount") == [2]
+
+
+def test_a_path_that_no_file_can_have_is_told(store):
+    dataflow = Dataflow("cells", [Transformation("Count", [Set("oFile", SetType.OUTPUT, [Attribute("F", "FILE")])])])
+    task = Task(1, dataflow, "monday", "Count")
+    add(task, "oFile", ["a\0b"])
+    with pytest.warns(RuntimeWarning, match="was not recorded"):
+        task.end()
+    assert column_of(store, "SELECT kind FROM problem") == ["file_missing"]

@@ -292,8 +292,9 @@ class Run:
             place = Path(path).absolute()
             try:
                 state = file_state(place)
-            except OSError as error:
-                self.recorder.note_problem("file_missing", f"file {str(place)!r} was not recorded: {error.strerror}")
+            except (OSError, ValueError) as error:  # the latter for a path that no file can have
+                why = getattr(error, "strerror", None) or error
+                self.recorder.note_problem("file_missing", f"file {str(place)!r} was not recorded: {why}")
                 return
             handle = self.recorder.append(
                 FileRecorded(
