@@ -91,7 +91,6 @@ def test_the_answers_on_the_demo_s_runs_agree_with_keras_history(flowers_archive
         assert all(row["sha256"] for row in models)
 
 
-@pytest.mark.timeout(200)
 def test_the_demo_as_a_whole_without_photos(tmp_path):
     pytest.importorskip("pygraphviz")
     shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))

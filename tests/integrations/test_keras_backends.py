@@ -46,7 +46,7 @@ def test_every_scenario_passes_on(backend):
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
     environment.pop("PYTEST_ADDOPTS", None)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "every_backend", __file__]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=560)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert f"the backend is {backend}" in done.stdout
     marked = [one for one in globals().values() if every_backend.mark in getattr(one, "pytestmark", ())]

@@ -142,7 +142,6 @@ with dnnprov.start_run("many", params={f"p{number % 5}": number}) as run, run.ta
 """
 
 
-@pytest.mark.timeout(200)
 def test_32_processes_record_into_one_store_at_once_and_nothing_is_lost(store):
     processes = [subprocess.Popen([sys.executable, "-c", RECORDER, str(number)]) for number in range(32)]
     while not (store / "journal").exists():
