@@ -98,6 +98,12 @@ def training_values(trainer: Any, module: Any, optimized: Mapping[str, Any]) -> 
         "steps_per_epoch": finite(trainer.num_training_batches),
         "strategy": type(trainer.strategy).__name__,
         "accelerator": type(trainer.accelerator).__name__,
-        "seed": os.environ.get("PL_GLOBAL_SEED"),
+        "seed": _seed(),
     }
     return known(how), {name: value for name, value in known(length).items() if name not in how}
+
+
+def _seed() -> int | None:
+    """What `seed_everything` left in the environment."""
+    told = os.environ.get("PL_GLOBAL_SEED", "")
+    return int(told) if told.isascii() and told.isdigit() else None
