@@ -389,6 +389,6 @@ def test_a_disk_that_did_not_keep_what_it_took_is_told(store, monkeypatch, code,
         with dnnprov.start_run("m") as run:
             run.log(step=0, loss=1.0)
             time.sleep(0.2)
-    assert len(told) == is_told
+    assert sum(run.uid in str(one.message) for one in told) == is_told  # other runs of this process have beats, too
     assert column_of(store, "SELECT kind FROM problem") == (["not_synced"] if is_told else [])
     assert column_of(store, "SELECT status FROM run") == ["finished"]

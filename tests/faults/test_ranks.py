@@ -447,6 +447,15 @@ def test_a_run_that_is_started_before_or_after_lightning_starts_further_ranks_is
     assert column_of(store, "SELECT name FROM run ORDER BY started_at") == ["m-1", "m-2"]
 
 
+def test_the_first_rank_of_lightning_is_not_what_a_process_that_started_it_left_word_of(store, tmp_path, monkeypatch):
+    """As in a notebook, or among tests, where Lightning is loaded and a run was begun."""
+    monkeypatch.setenv("DNNPROV_PROCESS", f"{os.getpid()}:another-seed:0123456789abcdef")
+    script = tmp_path / "train.py"
+    script.write_text(LIGHTNING)
+    run_file(script, store, "after")
+    assert ranks_of(store) == [(0, "finished"), (1, "finished")] * 2
+
+
 JAX = """
 import multiprocessing, sys
 def work(rank, port):

@@ -183,7 +183,10 @@ def _of_lightning(environment: Mapping[str, str], asked: Launch | None) -> Launc
     elif told.node:  # how many ranks the machines before have is not told
         return dataclasses.replace(told, rank=None)
     pid, seed, _ = _word_of_parent
-    seed = seed if pid == str(os.getppid()) else _seed_alone
+    is_further = (
+        environment.get("LOCAL_RANK") != "0"
+    )  # the first is no child of Lightning, whatever its parent left word of
+    seed = seed if is_further and pid == str(os.getppid()) else _seed_alone
     if seed:
         _lightning = dataclasses.replace(told, job=(seed,))
     else:

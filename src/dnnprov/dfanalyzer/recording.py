@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dnnprov.capture.earlier import declared_in
-from dnnprov.capture.run import active_run
+from dnnprov.capture.run import active_run, open_runs
 from dnnprov.capture.start import DISABLED_VARIABLE, begin_run, start_run
 from dnnprov.capture.switches import is_switched_on
 from dnnprov.capture.user_warning import warn_user
@@ -73,7 +73,7 @@ class Recording:
     @property
     def is_open(self) -> bool:
         """Whether a run of it is under way that tasks were told of."""
-        return any(not one.posts.is_empty for one in self._open())
+        return any(not one.posts.is_empty and one.run in open_runs for one in self._open())  # else it is disabled
 
     def keep(self, dataflow: Dataflow) -> None:
         """Know a dataflow of this tag: what it has, and what is added to it, is declared when a task is recorded."""
