@@ -7,6 +7,7 @@ attribute; what stands here gives well-known names their column and type before 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 ColumnType: TypeAlias = Literal["integer", "number", "text", "boolean", "unknown"]
@@ -152,6 +153,7 @@ _OTHER_NAMES: dict[str, PredefinedSet] = {
 """What DLProv calls predefined sets, in lower case, with the order of values by position that it has."""
 
 
+@lru_cache(maxsize=1024)  # asked several times for each value of a row
 def predefined_set(tag: str) -> PredefinedSet | None:
     """The predefined set that a tag means, in any letter case and by any of its names; `None` for a set of one's own.
 
