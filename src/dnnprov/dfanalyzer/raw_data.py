@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from dnnprov.capture.user_warning import warn_user
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from dnnprov.dfanalyzer.extractor import ExtractorCartridge
 
 
-class _RawDataProgram:
+class _RawDataProgram(ABC):
     """What both programs have in common."""
 
     method = ""
@@ -34,8 +35,9 @@ class _RawDataProgram:
         last = " ".join(part for part in self._last_arguments() if part)
         return f"{folder}/bin/RDE {self._cartridge}:{self._method} {self._tag} {self._path} {last}"
 
+    @abstractmethod
     def _last_arguments(self) -> list[str]:
-        raise NotImplementedError
+        """Those that only this program has."""
 
     def run(self) -> None:
         """Say that raw data are not extracted."""
