@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -469,3 +471,23 @@ def test_a_path_that_no_file_can_have_is_told(store):
     with pytest.warns(RuntimeWarning, match="was not recorded"):
         task.end()
     assert column_of(store, "SELECT kind FROM problem") == ["file_missing"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("face", ["dnnprov", "dnnprov.dfanalyzer"])
+def test_a_forked_child_does_not_record_what_its_parent_has_not_saved_yet(store, face):
+    script = f"""
+import os, sys
+from {face} import DataSet, Element, Task
+task = Task(1, "cells", "Training")
+task.begin()
+task.add_dataset(DataSet("oTestingModel", [Element([0.5, 0.25])]))
+child = os.fork()
+if child == 0:
+    task.save()
+    sys.exit(0)
+os.waitpid(child, 0)
+task.end()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+    assert column_of(store, "SELECT loss FROM otestingmodel") == [0.5]

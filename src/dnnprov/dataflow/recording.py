@@ -153,6 +153,12 @@ class Recording:
         """The task has nothing unsaved any more."""
         self._unsaved.pop(id(task), None)
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: what tasks were given before is recorded by the parent."""
+        for task in self._unsaved.values():
+            task._unsaved.clear()  # noqa: SLF001 - a task and its recording are one thing
+        self._unsaved.clear()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A copy of a dataflow is the same dataflow."""
         return self
@@ -235,6 +241,7 @@ def forget_recording(recording: Recording) -> None:
 def _after_fork_in_child() -> None:
     for recording in _recordings.values():
         recording.lock = threading.RLock()  # another thread may have held it
+        recording.leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):

@@ -130,6 +130,12 @@ class Recording:
             enclosing = self._enclosing_run()
             self._unsaved[id(task)] = (task, enclosing.run if enclosing else None)
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: what tasks were given before is recorded by the parent."""
+        for task, _ in self._unsaved.values():
+            task.unsaved = []
+        self._unsaved.clear()
+
     @contextlib.contextmanager
     def guarded(self, where: str) -> Iterator[None]:
         """Keep a failure of our own code from the training: it becomes a problem, or a warning where no run is."""
@@ -265,6 +271,7 @@ def is_under_way() -> bool:
 def _after_fork_in_child() -> None:
     for recording in _recordings.values():
         recording.lock = threading.RLock()  # another thread may have held it
+        recording.leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):
