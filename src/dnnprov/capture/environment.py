@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import hashlib
 import os
 import platform
 import re
 import socket
-import subprocess
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnnprov.model.events import EnvironmentRecorded
+
+if TYPE_CHECKING:
+    from dnnprov.capture.git_state import GitQuestion
 
 ALLOWED_VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
@@ -51,16 +52,14 @@ SECRET_NAMES = re.compile(
 
 URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
-GIT_TIMEOUT_SECONDS = 4.0
-"""For all that git is asked; a slow file system must not hold up the end of a run."""
 
-
-def environment(device: str | None = None) -> EnvironmentRecorded:
+def environment(git: GitQuestion, device: str | None = None) -> EnvironmentRecorded:
     """The environment of this process. Takes some milliseconds, most of them git's, so call it off the training thread.
 
     A part that cannot be read is left out.
 
     Args:
+        git: asked about the code when the run began.
         device: that the process trains on, which only the training thread can tell.
     """
     event = EnvironmentRecorded(
@@ -83,7 +82,10 @@ def environment(device: str | None = None) -> EnvironmentRecorded:
         event.user = getpass.getuser()
     with contextlib.suppress(OSError):  # the working directory was deleted
         event.working_directory = str(Path.cwd())
-    _add_git_state(event)
+    state = git.answer
+    if state is not None:
+        event.git_commit, event.git_branch = state.commit, state.branch
+        event.git_dirty, event.git_diff_sha256 = state.is_dirty, state.diff_sha256
     return event
 
 
@@ -156,37 +158,3 @@ def _gpu() -> str | None:
             lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
             models.extend(line.partition(":")[2].strip() for line in lines if line.startswith("Model:"))
     return ", ".join(models) or None
-
-
-def _add_git_state(event: EnvironmentRecorded) -> None:
-    """Commit, branch and a hash over the uncommitted changes of the code that runs."""
-    folder = Path(sys.argv[0]).absolute().parent if sys.argv and Path(sys.argv[0]).is_file() else Path()
-    until = time.monotonic() + GIT_TIMEOUT_SECONDS
-    head = _git(folder, until, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
-    if head is None:
-        return
-    commit, branch = head.split(b"\n")[:2]
-    event.git_commit, event.git_branch = commit.decode("ascii", "replace"), branch.decode("utf-8", "replace")
-    status = _git(folder, until, "status", "--porcelain")
-    if status is None:
-        return
-    event.git_dirty = bool(status.strip())
-    if event.git_dirty:
-        difference = _git(folder, until, "diff", "HEAD", "--no-ext-diff", "--no-textconv")
-        if difference is not None:
-            event.git_diff_sha256 = hashlib.sha256(status + difference).hexdigest()
-
-
-def _git(folder: Path, until: float, *arguments: str) -> bytes | None:
-    """What git prints, `None` where there is no git, no repository or no answer in time."""
-    command = ["git", "-C", str(folder), "--no-optional-locks", *arguments]
-    seconds = until - time.monotonic()
-    if seconds <= 0:
-        return None
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout if done.returncode == 0 else None

@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from dnnprov.capture.detached import start_detached
 from dnnprov.capture.switches import is_switched_on
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ FOLLOW_VARIABLE = "DNNPROV_FOLLOW"
 def start_follower(folder: StoreFolder) -> None:
     """Start a follower of this store unless one lives or `DNNPROV_FOLLOW=0`.
 
-    It has its own session, no standard streams and low priority, and ends by itself. It is no child of the training (a
-    shell in between starts it), so that a training that waits for all its children does not wait for it.
+    It has its own session, no standard streams and low priority, and ends by itself.
 
     Raises:
         OSError: the process could not be started.
@@ -33,15 +32,7 @@ def start_follower(folder: StoreFolder) -> None:
     if not is_python or not is_switched_on(FOLLOW_VARIABLE, default=True) or _is_followed(folder):
         return
     follower = [sys.executable, "-m", "dnnprov", "ingest", "--follow", "--store", str(folder.path)]
-    subprocess.run(  # noqa: S603 - our own command
-        ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", *follower],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,
-        check=False,
-    )
+    start_detached(follower)
 
 
 def _is_followed(folder: StoreFolder) -> bool:

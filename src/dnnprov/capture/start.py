@@ -14,6 +14,7 @@ from dnnprov.capture.disabled_recorder import DisabledRecorder
 from dnnprov.capture.earlier import find_earlier
 from dnnprov.capture.environment import environment
 from dnnprov.capture.follower import start_follower
+from dnnprov.capture.git_state import GitQuestion
 from dnnprov.capture.launching_process import is_importing_again
 from dnnprov.capture.notebook import running_cell
 from dnnprov.capture.recorder import Recorder
@@ -180,19 +181,22 @@ def _earlier(folder: StoreFolder, uid: str, rank: int) -> EarlierRun | None:
 
 
 def _record_environment(run: Run) -> None:
-    """Where this process runs. Its device may be chosen after the run is started, but before there is a task."""
-    recorder, device = run.recorder, _device(run)
+    """Where this process runs. Its device may be chosen after the run is started, but before there is a task.
+
+    Other programs are started here, not in a background thread: when the training goes on none of them is its child.
+    """
+    recorder, device, git = run.recorder, _device(run), GitQuestion()
+    if run.leads:
+        with recorder.guarded("follower"):
+            start_follower(recorder.folder)
 
     def record() -> None:
-        if run.leads:
-            with recorder.guarded("follower"):
-                start_follower(recorder.folder)
-        recorder.append(environment(device))
+        recorder.append(environment(git, device))
 
     def record_device() -> None:
         chosen = _device(run)
         if chosen is not None:
-            recorder.submit(lambda: recorder.record(environment(chosen)))
+            recorder.submit(lambda: recorder.record(environment(git, chosen)))
 
     recorder.submit(record)
     if device is None:
