@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from dnnprov.analysis.history import open_history as open  # noqa: A004, F401 - as dnnprov.open, what people expect
     from dnnprov.analysis.result import Result as Result
     from dnnprov.capture.adaptation import Change as Change
+    from dnnprov.capture.current_runs import active_run as active_run
     from dnnprov.capture.run import Run as Run
-    from dnnprov.capture.run import active_run as active_run
     from dnnprov.capture.run_task import RunTask as RunTask
     from dnnprov.capture.start import start_run as start_run
     from dnnprov.dataflow.attribute import Attribute as Attribute
@@ -72,7 +72,7 @@ _HOMES = {
     "TaskStatus": ("dnnprov.dataflow.task", "TaskStatus"),
     "Transformation": ("dnnprov.dataflow.transformation", "Transformation"),
     "accelerate": ("dnnprov.accelerate", ""),
-    "active_run": ("dnnprov.capture.run", "active_run"),
+    "active_run": ("dnnprov.capture.current_runs", "active_run"),
     "autolog": ("dnnprov.integrations.autologging", "autolog"),
     "export_provenance": ("dnnprov.export.exporting", "export_provenance"),
     "jax": ("dnnprov.jax", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnnprov.capture.run import open_runs
+from dnnprov.capture.current_runs import open_runs
 
 
 def finish_all():

@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from dnnprov.capture.run import open_runs
+from dnnprov.capture.current_runs import open_runs
 
 
 def finish_all():

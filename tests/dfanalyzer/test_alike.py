@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dnnprov.capture.run import open_runs
+from dnnprov.capture.current_runs import open_runs
 from dnnprov.dfanalyzer import Attribute, AttributeType, Dataflow, DataSet, Element, Set, SetType, Task, Transformation
 from dnnprov.journal.folder import StoreFolder
 from dnnprov.model.dfanalyzer.json_form import read_dataflow, read_task

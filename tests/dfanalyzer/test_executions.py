@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import dnnprov
-from dnnprov.capture.run import open_runs
+from dnnprov.capture.current_runs import open_runs
 from dnnprov.dfanalyzer import (
     Attribute,
     AttributeType,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import dnnprov
-from dnnprov.capture.run import open_runs
+from dnnprov.capture.current_runs import open_runs
 from dnnprov.dfanalyzer import (
     Attribute,
     AttributeType,

@@ -19,7 +19,7 @@ import pytest
 
 import dnnprov
 from dnnprov import Attribute, AttributeType, DataSet, Element, Set, SetType, Task, Transformation
-from dnnprov.capture.run import open_runs
+from dnnprov.capture.current_runs import open_runs
 from dnnprov.errors import UsageError
 from dnnprov.keras import ProvenanceCallback
 from recorded import column_of, rows_of

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from dnnprov.capture.current_runs import open_runs
 from dnnprov.capture.disabled_recorder import DisabledRecorder
 from dnnprov.capture.recorder import Recorder
 from dnnprov.capture.user_warning import warn_user
@@ -66,7 +67,7 @@ def pickle_run(run: Run, next_step: int) -> PickledRun:
 
 def restore_run(pickled: PickledRun) -> Run:
     """The run that was pickled here, or one that records into it from this process."""
-    from dnnprov.capture.run import Run, open_runs  # noqa: PLC0415 - it pickles itself with this module
+    from dnnprov.capture.run import Run  # noqa: PLC0415 - it pickles itself with this module
 
     header = pickled.header
     known = _known.get(header.run)

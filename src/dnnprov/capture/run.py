@@ -5,24 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
-from contextvars import ContextVar, Token
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dnnprov.capture.adaptation import Adaptations, Change
-from dnnprov.capture.file_hash import FileState, file_sha256, file_state
+from dnnprov.capture.current_runs import activate, open_runs
 from dnnprov.capture.hyperparameters import Hyperparameters
 from dnnprov.capture.logged_epochs import LoggedEpochs
 from dnnprov.capture.notebook import running_cell
+from dnnprov.capture.open_tasks import OpenTasks, tasks_among
 from dnnprov.capture.pickled import pickle_run, restore_run
+from dnnprov.capture.recorded_files import RecordedFiles
 from dnnprov.capture.run_task import RunTask, end_of_block
 from dnnprov.model.events import (
     END_STATES,
     DataflowDeclared,
-    FileHashed,
-    FileRecorded,
     MetricsRecorded,
     ParametersSet,
     RunEnded,
@@ -36,14 +32,13 @@ from dnnprov.model.values import (
     nearest_floats,
     number_or_none,
     plain_text,
-    plain_value,
     plain_values,
     same_in_single_precision,
     text_or_none,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from dnnprov.capture.beginnings import Handle
@@ -51,10 +46,6 @@ if TYPE_CHECKING:
     from dnnprov.capture.pickled import PickledRun
     from dnnprov.capture.recorder import Recorder
     from dnnprov.model.events import Relation, RunStatus, TransformationDeclared
-
-_active: ContextVar[Run | None] = ContextVar("dnnprov_active_run", default=None)
-open_runs: set[Run] = set()
-"""Runs of this process that are not finished, kept until they are, also where nobody else holds them."""
 
 
 class Run:
@@ -86,20 +77,18 @@ class Run:
         self._process_id = process_id or os.getpid()  # of the process that ends it
         self._steps = itertools.count(next_step)
         self._feeding: tuple[RunTask, ...] = ()
-        self._tasks: dict[int, RunTask] = {}
-        self._expected_ends: dict[int, tuple[RunStatus, str | None]] = {}
+        self._tasks = OpenTasks()
+        self._files = RecordedFiles(recorder)
         self._adaptations = Adaptations(self)
         self._epochs = LoggedEpochs(self)
         self._epoch_listeners: list[Callable[[float | None, Mapping[str, Any]], bool]] = []
-        self._unhashed: dict[int, Handle] = {}
         self._finish_lock = threading.RLock()
         self._is_finishing = False
         self._ending: tuple[RunStatus, str | None] | None = None
         self._before_finish: list[Callable[[], None]] = []
-        self._asked_whether_executing: list[Callable[[], bool]] = []
         self._before_first_task: Callable[[], None] | None = None
         self._own_end: tuple[RunStatus, str | None] | None = None
-        self._tokens: list[Token[Run | None]] = []
+        self._entered: list[Callable[[], None]] = []
         self._warned_closed = False
 
     @property
@@ -144,11 +133,11 @@ class Run:
             job, self._before_first_task = self._before_first_task, None
             with self.recorder.guarded("before the first task"):
                 job()
-        tag, before = plain_text(tag), self._tasks_in(after)
+        tag, before = plain_text(tag), tasks_among(after, self.recorder)
         if tag.lower() in TRAINING_TAGS:
             before += [fed for fed in self._feeding if fed not in before]
         task = RunTask(self, tag, before, identifier, details)
-        self._tasks[id(task)] = task
+        self._tasks.add(task)
         if task.tag.lower() in TRAINING_TAGS:
             self.training = task
         return task
@@ -289,25 +278,7 @@ class Run:
         with self.recorder.guarded("record_file"):
             if self.is_closed(f"file {path!s}"):
                 return
-            place = Path(path).absolute()
-            try:
-                state = file_state(place)
-            except (OSError, ValueError) as error:  # the latter for a path that no file can have
-                why = getattr(error, "strerror", None) or error
-                self.recorder.note_problem("file_missing", f"file {str(place)!r} was not recorded: {why}")
-                return
-            handle = self.recorder.append(
-                FileRecorded(
-                    path=str(place),
-                    relation=relation,
-                    role=text_or_none(role),
-                    size=state.size,
-                    modified=state.modified // 1000,
-                    task=self.recorder.reference(task),
-                )
-            )
-            self._unhashed[id(handle)] = handle
-            self.recorder.submit(lambda: self._hash(handle, place, state))
+            self._files.record(path, role, relation, task)
 
     def finish(self, status: RunStatus = "finished", reason: str | None = None) -> None:
         """End the run and make its journal durable; a second call does nothing.
@@ -344,10 +315,10 @@ class Run:
                 status, reason = self._own_end
             status, reason = self.known_ending(status, reason)
             self.recorder.retry()
-            for handle in list(self._unhashed.values()):  # an earlier end was interrupted while it waited for them
-                self._note_hash(handle, None, "the program was ended before the file was read")
+            self._files.give_up()  # of an earlier end that was interrupted while it waited for them
             if not self.is_elsewhere():
-                self._end_everything(status, reason)
+                self._tasks.end_all(status)
+                self.recorder.record(RunEnded(status=status, reason=reason))
         self._status = status
         open_runs.discard(self)
         self.recorder.close()
@@ -383,11 +354,11 @@ class Run:
     @property
     def is_executing(self) -> bool:
         """Whether any task is under way."""
-        return bool(self._tasks) or any(ask() for ask in self._asked_whether_executing)
+        return bool(self._tasks)
 
     def also_executing(self, ask: Callable[[], bool]) -> None:
         """Say how to know whether tasks are under way that were not begun by `task`."""
-        self._asked_whether_executing.append(ask)
+        self._tasks.also(ask)
 
     def hear_epochs(self, listener: Callable[[float | None, Mapping[str, Any]], bool]) -> None:
         """Hand what `log_epoch` is given to an integration first, the latest one first.
@@ -417,60 +388,27 @@ class Run:
 
         For an integration that ends its tasks itself: what it did not end was left by an exception.
         """
-        self._expected_ends[id(task)] = status, reason
+        self._tasks.expect_end(task, status, reason)
 
     def forget_task(self, task: RunTask) -> None:
         """A task ended by itself and needs no end from `finish`; its adaptations end with it."""
-        self._tasks.pop(id(task), None)
-        self._expected_ends.pop(id(task), None)
+        self._tasks.forget(task)
         self._adaptations.end_with(task)
-
-    def _end_everything(self, status: RunStatus, reason: str | None) -> None:
-        for task in reversed(list(self._tasks.values())):
-            expected = self._expected_ends.get(id(task)) if status == "finished" else None
-            task.end(*(expected or (status, None)))
-        self.recorder.record(RunEnded(status=status, reason=reason))
-
-    def _tasks_in(self, after: object) -> list[RunTask]:
-        """The tasks among what was given as `after`; what is none is noted."""
-        if after is None or isinstance(after, RunTask):
-            return [after] if isinstance(after, RunTask) else []
-        given: list[object] = [after]
-        if isinstance(after, Iterable) and not isinstance(after, str):
-            given = []
-            with self.recorder.guarded("the tasks that a task comes after"):
-                given += after
-        for one in given:
-            if not isinstance(one, RunTask):
-                shown = plain_value(one)
-                self.recorder.note_problem("not_a_task", f"after={shown!r} is no task of a run; it was left out")
-        return [one for one in given if isinstance(one, RunTask)]
 
     def _adapt_by_hand(self, name: str, value: Any) -> None:
         epoch = self.training.last_epoch if self.training else None
         first_epoch = None if epoch is None else epoch + 1
         self.adapt(Change(name, self.hyperparameters.known(name), value, epoch=first_epoch, agent="person"))
 
-    def _hash(self, handle: Handle, path: Path, state: FileState) -> None:
-        sha256, reason = file_sha256(path, state)
-        self._note_hash(handle, sha256, reason)
-
-    def _note_hash(self, handle: Handle, sha256: str | None, reason: str | None) -> None:
-        reference = self.recorder.reference(handle)
-        if self._unhashed.pop(id(handle), None) is not None and reference is not None:
-            self.recorder.record(FileHashed(file=reference, sha256=sha256, reason=reason))
-
     def __enter__(self) -> Self:
-        self._tokens.append(_active.set(self))
+        self._entered.append(activate(self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            _active.reset(self._tokens.pop())
-        except (ValueError, IndexError):  # left in another context than entered, as an async framework may do
-            _active.set(None)
+        if self._entered:
+            self._entered.pop()()
         self.finish(*end_of_block(error))
 
     def __reduce__(self) -> tuple[Callable[[PickledRun], Run], tuple[PickledRun]]:
@@ -485,26 +423,6 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.name!r} of dataflow {self.dataflow!r}, {self._status}, uid {self.uid}>"
-
-
-def active_run() -> Run | None:
-    """The run whose `with` block encloses this call, if any."""
-    return _active.get()
-
-
-def activate(run: Run) -> Callable[[], None]:
-    """Make a run the active one, as its `with` block does, without ending it.
-
-    Returns:
-        What takes that back, to be called in the same thread.
-    """
-    token = _active.set(run)
-
-    def take_back() -> None:
-        with suppress(ValueError):  # in another context, as an async framework may do
-            _active.reset(token)
-
-    return take_back
 
 
 def _after_fork_in_child() -> None:

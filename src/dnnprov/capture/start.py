@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.capture.current_runs import active_run, open_runs
 from dnnprov.capture.device import training_device
 from dnnprov.capture.disabled_recorder import DisabledRecorder
 from dnnprov.capture.earlier import find_earlier
@@ -18,7 +19,7 @@ from dnnprov.capture.git_state import GitQuestion
 from dnnprov.capture.launching_process import is_importing_again
 from dnnprov.capture.notebook import running_cell
 from dnnprov.capture.recorder import Recorder
-from dnnprov.capture.run import Run, active_run, open_runs
+from dnnprov.capture.run import Run
 from dnnprov.capture.run_part import RunPart, find_attempt, find_part
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.capture.switches import is_switched_on

@@ -14,7 +14,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from dnnprov.capture.run import active_run
+from dnnprov.capture.current_runs import active_run
 from dnnprov.capture.start import start_run
 from dnnprov.capture.user_warning import warn_user
 from dnnprov.dataflow.plan import DataflowPlan

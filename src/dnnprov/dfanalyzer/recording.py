@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dnnprov.capture.current_runs import active_run, open_runs
 from dnnprov.capture.earlier import declared_in
-from dnnprov.capture.run import active_run, open_runs
 from dnnprov.capture.start import DISABLED_VARIABLE, begin_run, start_run
 from dnnprov.capture.switches import is_switched_on
 from dnnprov.capture.user_warning import warn_user

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.run import Run, active_run
+from dnnprov.capture.current_runs import active_run
+from dnnprov.capture.run import Run
 from dnnprov.capture.start import start_run
 from dnnprov.errors import UsageError
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.run import active_run
+from dnnprov.capture.current_runs import active_run
 from dnnprov.integrations.keras.call_callbacks import bind, has_provenance, with_callback, without_callback
 from dnnprov.integrations.keras.callback import ProvenanceCallback
 

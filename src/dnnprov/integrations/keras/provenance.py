@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dnnprov.capture.run import active_run
+from dnnprov.capture.current_runs import active_run
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.capture.start import DISABLED_VARIABLE
 from dnnprov.capture.switches import is_switched_on

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.run import activate
+from dnnprov.capture.current_runs import activate
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.clean_traceback import leave_out_own_frames
 from dnnprov.integrations.keras.call_callbacks import has_provenance, with_callback

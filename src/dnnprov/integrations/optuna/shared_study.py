@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from optuna.storages import InMemoryStorage
 
+from dnnprov.capture.current_runs import active_run
 from dnnprov.capture.earlier import find_earlier
 from dnnprov.capture.going_on import is_going_on
-from dnnprov.capture.run import active_run
 from dnnprov.journal.folder import store_folder
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import TrialPruned
 from optuna.trial import TrialState
 
-from dnnprov.capture.run import activate
+from dnnprov.capture.current_runs import activate
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.clean_traceback import leave_out_own_frames
 from dnnprov.integrations.made_with import held_text

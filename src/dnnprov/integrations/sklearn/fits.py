@@ -7,7 +7,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.run import activate
+from dnnprov.capture.current_runs import activate
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.run_choice import in_another_thread
 from dnnprov.integrations.sklearn.estimators import final_estimator, hyperparameters, is_search
