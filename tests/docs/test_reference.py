@@ -126,8 +126,10 @@ def test_what_trainers_are_given_is_on_the_page(page, module, name, heading):
     arguments = [one.partition("=")[0].strip() for one in shown.split(",")]
     assert arguments == list(inspect.signature(kind.__init__).parameters)[1:]
     for_integrations = {"recording", "is_silent", "is_recording", "tie", "checkpoint_written", "model_saved"}
+    for_integrations |= {"framework", "make_recording"}
     of_frameworks = {"setup", "teardown", "training_failed", "name", "requires_logging_directory", "main_process_only"}
-    own = {one for one in vars(kind) if not re.match("_|on_", one)} - for_integrations - of_frameworks
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("dnnprov.")]
+    own = {one for base in ours for one in vars(base) if not re.match("_|on_", one)} - for_integrations - of_frameworks
     assert not [one for one in own if not re.search(rf"`{one}\b", section)]
 
 

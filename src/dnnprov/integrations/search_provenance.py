@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from dnnprov.capture.run_task import end_of_block
+from dnnprov.integrations.finishing_block import FinishingBlock
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from dnnprov.capture.run import Run
     from dnnprov.integrations.search_steps import SearchSteps
     from dnnprov.model.events import RunStatus
 
 
-class SearchProvenance:
+class SearchProvenance(FinishingBlock):
     """Records a search for hyperparameters: made by `track`, and a context manager that finishes its run."""
 
     def __init__(self, search: SearchSteps) -> None:
@@ -34,14 +32,3 @@ class SearchProvenance:
         """
         with self._search.guarded("finish of a search"):
             self._search.finish(status, reason)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.finish()
-        else:
-            self.finish(*end_of_block(error))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import atexit
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.autologging import program_name
+from dnnprov.integrations.finishing_block import FinishingBlock
 from dnnprov.integrations.jax.layers import layer_rows, num_parameters
 from dnnprov.integrations.jax.optimizer_values import OptimizerValues
 from dnnprov.integrations.run_choice import RunChoice
@@ -17,7 +17,6 @@ from dnnprov.integrations.training_steps import TrainingSteps
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
-    from types import TracebackType
 
     from dnnprov.capture.run import Run
     from dnnprov.capture.run_task import RunTask
@@ -27,7 +26,7 @@ _open: set[WatchedTraining] = set()
 """Those that nobody finished, kept until the process ends."""
 
 
-class WatchedTraining:
+class WatchedTraining(FinishingBlock):
     """A training in a loop of the user's own: made by `watch`, and a context manager that ends it.
 
     Its methods never raise. Values on a device are read by `epoch` and `test` only, which wait for them.
@@ -121,25 +120,18 @@ class WatchedTraining:
         with self._steps.guarded("jax add_file"):
             self._steps.add_file(path, role)
 
-    def finish(self, status: RunStatus = "finished", reason: str | None = None) -> None:
+    def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """End the training, and the run where it was started here; the process does that at its end, too.
 
         Args:
-            status: one of finished, failed, interrupted, stopped, pruned.
+            status: one of finished, failed, interrupted, stopped, pruned; `finished` where it is left out.
             reason: why, in words.
         """
+        status = status or "finished"
         _open.discard(self)
         with self._steps.guarded("jax finish"):
             self._steps.end_training(status, reason)
             self._steps.finish(status, reason)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.finish(*end_of_block(error))
 
 
 def watch(  # noqa: PLR0913 - most of them say which run, by name

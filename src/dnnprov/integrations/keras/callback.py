@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import weakref
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import keras
 
-from dnnprov.capture.run_task import end_of_block
 from dnnprov.errors import UsageError
+from dnnprov.integrations.finishing_block import FinishingBlock
 from dnnprov.integrations.keras.batches import BatchLog
 from dnnprov.integrations.keras.loop import TrainingLoop
 from dnnprov.integrations.keras.probes import (
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
-    from types import TracebackType
 
     from dnnprov.capture.run import Run
     from dnnprov.capture.run_task import RunTask
@@ -60,7 +59,7 @@ def _not_asked_for(batch: int, logs: dict[str, Any] | None = None) -> None:
     """In the place of `on_train_batch_end`; a function that is bound to nothing, so that no cycle keeps a callback."""
 
 
-class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
+class ProvenanceCallback(FinishingBlock, keras.callbacks.Callback):  # type: ignore[misc]
     """Records what `fit` and `evaluate` do: hyperparameters, layers, epochs, adaptations, test result, checkpoints.
 
     Each `fit` is a Training task, each `evaluate` outside of one a Testing task after it; validation is part of the
@@ -311,14 +310,3 @@ class ProvenanceCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """A copy, and what another process unpickles, begins anew, with the same arguments."""
         return {**vars(self), "_model": None, "_is_tied": False}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.finish()
-        else:
-            self.finish(*end_of_block(error))

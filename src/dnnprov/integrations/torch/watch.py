@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dnnprov.capture.run_task import end_of_block
 from dnnprov.errors import UsageError, shorter
 from dnnprov.integrations.autologging import default_dataflow
+from dnnprov.integrations.finishing_block import FinishingBlock
 from dnnprov.integrations.run_choice import RunChoice
 from dnnprov.integrations.torch.activation import put_hooks_in_place
 from dnnprov.integrations.torch.living import unwrapped
@@ -17,13 +17,11 @@ from dnnprov.integrations.torch.loops import Given, given
 from dnnprov.integrations.torch.recordings import begin_recording
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from dnnprov.capture.run import Run
     from dnnprov.model.events import RunStatus
 
 
-class Watch:
+class Watch(FinishingBlock):
     """A training that the user named, and a context manager; made by `watch`."""
 
     def __init__(self, models: list[Any], optimizers: list[Any], schedulers: list[Any], choice: RunChoice) -> None:
@@ -57,15 +55,6 @@ class Watch:
             reason: why, in words.
         """
         self._recording.finish(status, reason)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        status, reason = end_of_block(error)
-        self.finish(None if status == "finished" else status, reason)
 
 
 def watch(

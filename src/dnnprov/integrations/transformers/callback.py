@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import functools
-import weakref
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import transformers
 
-from dnnprov.capture.run_task import end_of_block
-from dnnprov.integrations.autologging import program_name
-from dnnprov.integrations.run_choice import RunChoice, in_another_thread
+from dnnprov.integrations.trainer_callback import TrainerCallback
 from dnnprov.integrations.transformers.recording import TrainerRecording
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterable, Mapping
-    from types import TracebackType
+    from collections.abc import Callable
 
-    from dnnprov.capture.run import Run
-    from dnnprov.capture.run_task import RunTask
-    from dnnprov.model.events import RunStatus
 
 _base: Any = transformers.TrainerCallback
 
@@ -40,7 +32,7 @@ def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
     return guarded_hook
 
 
-class Callback(_base):  # type: ignore[misc]
+class Callback(TrainerCallback[TrainerRecording], _base):  # type: ignore[misc]
     """Records what a Trainer does: hyperparameters, layers, epochs, adaptations, checkpoints, tests, and how it ended.
 
     Each `train` is a Training task; the evaluations within it are part of it. An `evaluate` outside of one is a Testing
@@ -73,45 +65,13 @@ class Callback(_base):  # type: ignore[misc]
         ```
     """
 
-    def __init__(
-        self,
-        dataflow: str | None = None,
-        params: Mapping[str, Any] | None = None,
-        name: str | None = None,
-        tags: Mapping[str, str] | Iterable[str] | None = None,
-        store: str | os.PathLike[str] | None = None,
-        run: Run | None = None,
-        after: RunTask | Iterable[RunTask] | None = None,
-    ) -> None:
-        super().__init__()
-        choice = RunChoice(program_name() if dataflow is None else dataflow, params, name, tags, store, run)
-        self.recording = TrainerRecording(choice, after)
-        self._is_tied = False
-
-    @property
-    def run(self) -> Run | None:
-        """The run recorded into; `None` before the first `train`, `evaluate` or `predict`."""
-        return self.recording.steps.run
+    framework = "transformers"
+    make_recording = TrainerRecording
 
     def is_recording(self, model: Any) -> bool:  # noqa: ARG002
         """Whether this is the callback that records what a Trainer does with a model."""
         self.tie()
         return True
-
-    def add_file(self, path: str | os.PathLike[str], role: str = "model") -> None:
-        """Record a file that the training led to and that was not seen by itself; its SHA-256 follows."""
-        with self.recording.steps.guarded("transformers add_file"):
-            self.recording.steps.add_file(path, role)
-
-    def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
-        """Finish the run, where it is the callback's own.
-
-        Args:
-            status: as the last `train` was left, else `finished`, if left out.
-            reason: why, in words.
-        """
-        with self.recording.steps.guarded("transformers finish"):
-            self.recording.steps.finish(status, reason)
 
     @_guarded
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
@@ -169,30 +129,3 @@ class Callback(_base):  # type: ignore[misc]
         with self.recording.steps.guarded("transformers model_saved"):
             if self.is_recording(model):
                 self.recording.model_saved(folder)
-
-    def tie(self) -> None:
-        """Finish a run of our own when this callback goes away; at exit the run does it itself, knowing why."""
-        if not self._is_tied:
-            self._is_tied = True
-            weakref.finalize(self, in_another_thread, self.recording.steps.finish).atexit = False
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy, and what another process unpickles, begins anew, with the same arguments."""
-        kept = {name: value for name, value in vars(self).items() if name != "recording"}
-        return {**kept, "_choice": self.recording.steps.choice.another(), "_is_tied": False}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        choice = state.pop("_choice")
-        self.__dict__.update(state)
-        self.recording = TrainerRecording(choice)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.finish()
-        else:
-            self.finish(*end_of_block(error))
