@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 
 import pytest
 from click.shell_completion import BashComplete
@@ -77,6 +81,42 @@ def test_a_table_is_laid_out_as_rich_does(capsys):
         columns, [[cell_text(value) for value in row] for row in rows], are_numbers=[True, False, True]
     )
     assert plain == capsys.readouterr().out
+
+
+def on_a_terminal(columns, *arguments):
+    """What a command writes to a terminal of so many columns."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (50, columns))
+    command = [sys.executable, "-m", "dnnprov", *map(str, arguments)]
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment):
+        os.close(slave)
+        seen = b""
+        with suppress(OSError):  # it is closed on the other side
+            while part := os.read(master, 1 << 16):
+                seen += part
+    os.close(master)
+    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).replace("\r", "").splitlines()
+
+
+def test_a_terminal_has_as_many_columns_of_an_answer_as_there_is_room_for(two_runs):
+    with dnnprov.start_run("alexnet", params={f"p{number}": number for number in range(9)}):
+        pass
+    head, _, _, first, second, told, *_ = on_a_terminal(80, "runs")
+    assert head.split()[:3] == ["name", "dataflow", "status"]
+    assert max(map(len, (head, first, second))) <= 80
+    assert (first.split()[0], second.split()[0]) == ("alexnet-2", "alexnet-1")
+    num_left_out = int(re.match(r"not wide enough for (\d+) more columns: ", told)[1])
+    whole = on_a_terminal(400, "runs")
+    assert len(whole[0].split()) == len(head.split()) + num_left_out
+    assert "not wide enough" not in "".join(whole)
+
+
+def test_the_columns_that_a_query_names_are_all_shown_on_a_terminal(two_runs):
+    shown = on_a_terminal(40, "query", "SELECT name, uid, uid AS again FROM run")
+    assert shown[0].split() == ["name", "uid", "again"]
+    assert max(map(len, shown)) <= 40
+    assert len(shown) > 4  # two lines a row
 
 
 @pytest.mark.parametrize("place", ["before", "after", "beats the variable"])

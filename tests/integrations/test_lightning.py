@@ -275,13 +275,17 @@ def test_validations_within_an_epoch_are_series_and_the_last_is_the_epochs(recor
     assert recorded.rows("oTrainingModel")[0]["val_loss"] == pytest.approx(series[1]["value"])
 
 
-def test_what_a_module_logs_at_the_end_of_an_epoch_is_in_its_row(recorded, tmp_path):
+def test_what_a_module_logs_late_is_in_its_row_and_a_loss_that_is_no_part_of_it_is_named(recorded, tmp_path):
     class LogsLate(small_lightning.Net):
         def on_train_epoch_end(self):
             self.log("late", float(self.current_epoch))
 
-    trainer(tmp_path, [Callback("net")]).fit(LogsLate(), loader())
+    module = LogsLate()
+    del module.criterion
+    module.criterion = torch.nn.functional.cross_entropy  # no part of the module
+    trainer(tmp_path, [Callback("net")]).fit(module, loader())
     assert [row["late"] for row in recorded.rows("oTrainingModel")] == [0.0, 1.0]
+    assert recorded.parameters()["loss_function"] == "cross_entropy"
 
 
 def test_a_loss_that_is_no_number_is_kept(recorded, tmp_path):
@@ -477,6 +481,7 @@ def test_other_ranks_than_the_first_log_nothing(recorded, monkeypatch):
 
 HOOKS = {
     "on_train_epoch_start": "begin_epoch",
+    "on_before_backward": "goes_backward",
     "on_before_optimizer_step": "optimizer_steps",
     "on_train_batch_end": "add_step",
     "on_train_epoch_end": "close_epoch",

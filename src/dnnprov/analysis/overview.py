@@ -25,12 +25,12 @@ FIRST_COLUMNS = (
     "name",
     "dataflow",
     "status",
-    "started_at",
-    "duration_seconds",
     "last_epoch",
     "accuracy",
     "accuracy_source",
     "loss",
+    "started_at",
+    "duration_seconds",
     "diverged",
 )
 

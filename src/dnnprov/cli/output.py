@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 _GAP = "   "
 
+_MANY_COLUMNS = 12
+"""More than these cannot be read when they are folded to the width of a terminal."""
+
+_NAMED_COLUMNS = 6
+"""Of those that a terminal has no room for."""
+
 
 def print_notes(notes: Iterable[str]) -> None:
     """One line each to stderr."""
@@ -32,15 +39,26 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
 
 
-def print_result(result: Result) -> None:
-    """The rows of a result: JSON with all columns, or a table with those for people."""
+def print_result(result: Result, *, is_chosen: bool = False) -> None:
+    """The rows of a result: JSON with all columns, or a table with those for people.
+
+    Args:
+        result: the answer.
+        is_chosen: whether the user named the columns. Then a terminal shows all of them, folded where they are too
+            wide for it; else, of many columns, the first ones, as many as it has room for.
+    """
     print_notes(result.notes)
     if setting("as_json"):
         print_json(result.to_json_rows())
     elif not len(result):
         click.echo("(nothing)", err=True)
     else:
-        print_table(result.shown_columns, result.shown_cells())
+        columns, rows = result.shown_columns, result.shown_cells()
+        num_shown = len(columns) if is_chosen else _count_fitting(columns, rows)
+        print_table(columns[:num_shown], [row[:num_shown] for row in rows])
+        if num_shown < len(columns):
+            sys.stdout.flush()
+            click.echo(_left_out_line(columns[num_shown:]), err=True)
         if line := result.shared_line():
             sys.stdout.flush()  # it is about the table, and follows it wherever both go
             click.echo(line, err=True)
@@ -48,16 +66,45 @@ def print_result(result: Result) -> None:
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:
     """A table that shows every value whole: as wide as it needs to be, folded to the width of a terminal."""
-    heads = [cell_text(column) for column in columns]
-    cells = [[cell_text(value) for value in row] for row in rows]
+    heads, cells = _texts(columns, rows)
     are_numbers = [all(isinstance(row[index], int | float | None) for row in rows) for index in range(len(columns))]
-    widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
+    widths = _widths(heads, cells)
     width = sum(widths) + len(_GAP) * (len(widths) - 1)
-    if sys.stdout.isatty() and width > shutil.get_terminal_size().columns:
+    room = _terminal_width()
+    if room is not None and width > room:
         _print_folded(heads, cells, are_numbers)
         return
     head, *lines = [_line(row, widths, are_numbers) for row in [heads, *cells]]
     click.echo("\n".join([click.style(head, bold=True), "─" * width, *lines]))
+
+
+def _texts(columns: list[str], rows: list[list[Any]]) -> tuple[list[str], list[list[str]]]:
+    return [cell_text(column) for column in columns], [[cell_text(value) for value in row] for row in rows]
+
+
+def _widths(heads: list[str], cells: list[list[str]]) -> list[int]:
+    return [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
+
+
+def _terminal_width() -> int | None:
+    """Characters in a line; `None` where it is no terminal that a table is printed to."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _count_fitting(columns: list[str], rows: list[list[Any]]) -> int:
+    """How many columns of a table have room beside each other; all, where it is few or not even two have."""
+    room = _terminal_width()
+    if room is None or len(columns) <= _MANY_COLUMNS:
+        return len(columns)
+    ends = accumulate(_widths(*_texts(columns, rows)), lambda end, width: end + len(_GAP) + width)
+    num_fitting = sum(end <= room for end in ends)
+    return num_fitting if num_fitting >= 2 else len(columns)
+
+
+def _left_out_line(columns: list[str]) -> str:
+    names = ", ".join(map(cell_text, columns[:_NAMED_COLUMNS]))
+    more = ", ..." if len(columns) > _NAMED_COLUMNS else ""
+    return f"not wide enough for {len(columns)} more columns: {names}{more}; a pipe (| less -S) and --json have all"
 
 
 def _line(cells: list[str], widths: list[int], are_numbers: list[bool]) -> str:

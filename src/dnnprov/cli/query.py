@@ -34,4 +34,4 @@ def query(sql: str, limit: int, timeout: float) -> None:
     SQL of `-` is read from standard input.
     """
     with asked_history() as history:
-        print_result(history.sql(sys.stdin.read() if sql == "-" else sql, limit=limit, timeout=timeout))
+        print_result(history.sql(sys.stdin.read() if sql == "-" else sql, limit=limit, timeout=timeout), is_chosen=True)

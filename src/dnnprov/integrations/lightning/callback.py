@@ -100,6 +100,11 @@ class Callback(TrainerCallback[TrainerRecording], package.Callback):  # type: ig
         self.recording.begin_epoch(trainer)
 
     @_guarded
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:  # noqa: ARG002
+        """A loss has its graph now, and no longer."""
+        self.recording.goes_backward(loss)
+
+    @_guarded
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:  # noqa: ARG002
         """Look at the rates of a step: two attributes, nothing is read from a device."""
         self.recording.optimizer_steps(optimizer)

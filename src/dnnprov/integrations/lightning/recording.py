@@ -21,6 +21,7 @@ from dnnprov.integrations.technique import Technique
 from dnnprov.integrations.torch.data import record_data
 from dnnprov.integrations.torch.files import use_files
 from dnnprov.integrations.torch.layers import layer_rows
+from dnnprov.integrations.torch.losses import function_of
 from dnnprov.integrations.torch.transforms import filter_rows
 from dnnprov.integrations.trainer_optimizers import TrainerOptimizers
 from dnnprov.integrations.trainer_values import data_counts, first_loader
@@ -51,6 +52,7 @@ class TrainerRecording:
         self._optimizers = TrainerOptimizers(self.steps)
         self._metrics = EpochMetrics()
         self._validation = EpochMetrics()
+        self._is_loss_named = True
         self._owed: int | None = None
         self._validated: dict[str, Any] = {}
 
@@ -69,6 +71,7 @@ class TrainerRecording:
         filters = list if dataset is None else functools.partial(filter_rows, dataset)
         self.steps.begin_training(how, module, functools.partial(layer_rows, [module]), {**others, **length}, filters)
         training = self.steps.training
+        self._is_loss_named = training is None or "loss_function" in how
         if training is not None:
             training.run.expect_own_end(None)
             if dataset is not None:
@@ -88,6 +91,14 @@ class TrainerRecording:
     def add_step(self, trainer: Any, module: Any, outputs: Any) -> None:
         """A batch was trained with."""
         self._metrics.add_step(outputs, trainer.accumulate_grad_batches if module.automatic_optimization else 1)
+
+    def goes_backward(self, loss: Any) -> None:
+        """The first loss of a training tells its function, where the module holds none as a part."""
+        if not self._is_loss_named and self.steps.run is not None:
+            self._is_loss_named = True
+            name = function_of(loss)
+            if name is not None:
+                self.steps.run.fill_params({"loss_function": name})
 
     def optimizer_steps(self, optimizer: Any) -> None:
         """An optimizer is about to make a step."""
