@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -144,8 +145,20 @@ def for_grafana():
     return fill
 
 
+SHOWN_PORT = "22022"
+"""Of servers on the pages; another suite on this machine may have it."""
+
+
 @pytest.fixture
-def run_page(workplace, shell, for_grafana):
+def free_port():
+    """A port that nothing listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return str(listening.getsockname()[1])
+
+
+@pytest.fixture
+def run_page(workplace, shell, for_grafana, free_port):
     """Runs what a page shows, in its order: Python in one namespace, files, lines of a shell, queries.
 
     A block of Python that begins with `# name.py` is a file of this name. The comment above a block says what else is
@@ -158,16 +171,17 @@ def run_page(workplace, shell, for_grafana):
             program = re.match(r"needs (\S+)$", block.mark)
             if program and shutil.which(program[1]) is None:
                 continue
+            text = block.text.replace(SHOWN_PORT, free_port)
             if block.language == "sh":
                 code = re.match(r"exits with (\d+)$", block.mark)
-                shell(block.text, int(code[1]) if code else 0)
+                shell(text, int(code[1]) if code else 0)
             elif block.language == "sql":
                 with dnnprov.open() as history:
-                    history.sql(for_grafana(block.text))
-            elif name := re.match(r"# (\w+\.py)\n", block.text):
-                (workplace / name[1]).write_text(block.text, encoding="utf-8")
+                    history.sql(for_grafana(text))
+            elif name := re.match(r"# (\w+\.py)\n", text):
+                (workplace / name[1]).write_text(text, encoding="utf-8")
             else:
-                code = "\n" * block.line + block.text  # so that a traceback names the line of the page
+                code = "\n" * block.line + text  # so that a traceback names the line of the page
                 exec(compile(code, page.path, "exec"), namespace)
         return namespace
 
