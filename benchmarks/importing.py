@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from benchmarks.measurement import Size
 
-NUM_VALUES = {"quick": 4_000, "full": 400_000, "large": 4_000_000}
+NUM_VALUES = {"quick": 4_000, "full": 400_000, "large": 1_000_000}
 NUM_ROUNDS = {"quick": 1, "full": 3, "large": 1}
 TIMES_LARGER = 10
 LARGER = ("dfanalyzer", "tensorboard", "mlflow, database")

@@ -62,6 +62,13 @@ def test_a_table_for_people_has_the_same_and_leaves_empty_columns_out(two_runs, 
     assert out.count("alexnet-") == 2
 
 
+def test_show_counts_values_that_are_no_numbers_where_there_are_some(two_runs, run_cli):
+    assert "non_finite" not in run_cli("show", "latest")[1]
+    with dnnprov.start_run("alexnet") as run:
+        run.task("Training").log(epoch=1, loss=float("nan"))
+    assert "num_non_finite" in run_cli("show", "latest")[1]
+
+
 def test_a_table_of_many_runs_shows_the_latest_and_says_so(two_runs, run_cli, monkeypatch):
     monkeypatch.setattr("dnnprov.cli.runs.TABLE_ROWS", 1)
     _, out, err = run_cli("runs")

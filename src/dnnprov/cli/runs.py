@@ -60,8 +60,17 @@ def _print_run(description: dict[str, Any]) -> None:
         if isinstance(content, dict):
             _print_pairs(content)
         else:
-            columns = [name for name in content[0] if any(row.get(name) is not None for row in content)]
+            columns = [name for name in content[0] if not _says_nothing(name, content)]
             print_table(columns, [[short_time(name, row.get(name)) for name in columns] for row in content])
+
+
+def _says_nothing(column: str, rows: list[dict[str, Any]]) -> bool:
+    """Whether a column of a table is empty, or tells of values that are no numbers where all are."""
+    if column == "last_finite":
+        return all(row[column] == row["last"] for row in rows)
+    if column == "num_non_finite":
+        return not any(row[column] for row in rows)
+    return all(row.get(column) is None for row in rows)
 
 
 def _print_pairs(content: dict[str, Any]) -> None:
