@@ -146,6 +146,7 @@ def test_one_line_says_what_is_recorded_and_where(store, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("dnnprov: autolog records ")
     assert "fit, evaluate and files of Keras" in line
+    assert line.count("checkpoints of Lightning") == 1  # which has two names
     assert line.endswith(f"as dataflow 'net' in {store}")
 
 

@@ -103,7 +103,7 @@ FRAMEWORKS = (
         "pytorch_lightning",
         "pytorch_lightning",
         "dnnprov.integrations.lightning.activation",
-        "fit, validate, test and checkpoints of Lightning as pytorch_lightning",
+        "fit, validate, test and checkpoints of Lightning",
         ("2.2", "2.6"),
     ),
     Framework(
@@ -264,7 +264,7 @@ def say_what_is_recorded(dataflow: str, frameworks: list[Framework]) -> None:
         frameworks: that are switched on.
     """
     there = [one for one in frameworks if _is_installed(one.package)]
-    what = "; ".join(one.captures for one in there) or "nothing: no framework that it knows is installed or switched on"
+    what = "; ".join(dict.fromkeys(one.captures for one in there)) or "nothing: no framework that it knows is installed or switched on"
     store = os.environ.get("DNNPROV_STORE") or "./.dnnprov"
     line = f"dnnprov: autolog records {what}, as dataflow {dataflow!r} in {_without_secret(store)}"
     if line not in _said:
