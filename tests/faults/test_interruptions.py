@@ -105,7 +105,7 @@ def test_a_run_whose_end_was_interrupted_is_ended_by_the_exit_of_the_program(sto
 def test_a_file_that_the_end_did_not_wait_for_says_so(store, tmp_path):
     (tmp_path / "model.bin").write_bytes(b"w")
     script = f"""
-        import threading, time, dnnprov, dnnprov.capture.run
+        import threading, time, dnnprov, dnnprov.capture.recorded_files
         held = threading.Event()
         def read(path, state):
             while not run._is_finishing or run.recorder._background._worker:  # until the end waits for this thread
@@ -113,7 +113,7 @@ def test_a_file_that_the_end_did_not_wait_for_says_so(store, tmp_path):
             print("ready", flush=True)
             held.wait(30)
             return "0" * 64, None
-        dnnprov.capture.run.file_sha256 = read
+        dnnprov.capture.recorded_files.file_sha256 = read
         run = dnnprov.start_run("m")
         run.add_file("{tmp_path}/model.bin")
         try:
