@@ -4,6 +4,8 @@
 PYTHON ?= python3
 DEMO := .venv-demo
 TEST := .venv-test
+OLDEST := .venv-oldest
+NEWEST := .venv-newest
 OUTPUT ?= demo-output
 ROUNDS ?= 200
 # Processes that share the tests: one a core, but no more than four, each of which loads every framework. 0: this one alone.
@@ -11,7 +13,7 @@ WORKERS ?= logical
 
 PYTEST = $(TEST)/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test check docs docs-generate format bench bench-large kill-rounds many-processes clean
+.PHONY: help demo test check docs docs-generate format bench bench-large versions kill-rounds many-processes clean
 
 help:
 	@echo "make demo         train AlexNet on flower photos and ask its provenance (some minutes)"
@@ -22,6 +24,7 @@ help:
 	@echo "make format       let ruff format and mend what it can"
 	@echo "make bench        measure everything and write the page of it (ONLY=\"log_call ingest\" for some, no page)"
 	@echo "make bench-large  measure what takes minutes and gigabytes, and write its page"
+	@echo "make versions     test the integrations with the oldest and the newest versions of the frameworks (15 GB, 20 minutes)"
 	@echo "make kill-rounds  kill $(ROUNDS) recorders, followers and readers each, and count what is in the database"
 	@echo "make many-processes  let 64 processes make 20,000 log calls each at once, and count them all"
 	@echo "make clean        remove what these commands made"
@@ -57,6 +60,12 @@ bench: $(DEMO)/ready-for-bench
 bench-large: $(DEMO)/ready-for-bench
 	$(DEMO)/bin/python -m benchmarks --large $(if $(ONLY),$(ONLY),--markdown docs/reference/benchmarks-large.md)
 
+# Notes in tests/versions.json what the tests show with each; the table in the docs is made of that.
+versions: $(OLDEST)/ready $(NEWEST)/ready
+	$(OLDEST)/bin/python tests/versions.py oldest
+	$(NEWEST)/bin/python tests/versions.py newest
+	$(NEWEST)/bin/python docs/generate.py
+
 kill-rounds: $(TEST)/ready
 	$(TEST)/bin/python tests/kill_rounds.py $(ROUNDS)
 
@@ -64,7 +73,7 @@ many-processes: $(TEST)/ready
 	$(TEST)/bin/python tests/many_processes.py
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(OUTPUT) docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(DEMO) $(TEST) $(OLDEST) $(NEWEST) $(OUTPUT) docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 # pip must know dependency groups (25.1), which the pip of an older Python does not.
 $(DEMO)/ready: pyproject.toml
@@ -84,4 +93,18 @@ $(TEST)/ready: pyproject.toml
 	$(TEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(TEST)/bin/python -m pip install --quiet torch==2.13.0
 	$(TEST)/bin/python -m pip install --quiet --editable ".[prov,pandas,server]" --group demo --group test --group check --group docs
+	touch $@
+
+# The oldest torch comes with CUDA: there is no other in the package index.
+$(OLDEST)/ready: pyproject.toml tests/oldest_versions.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(OLDEST)/bin/python -m pip install --quiet --constraint tests/oldest_versions.txt --editable ".[prov,pandas,server]" --group versions
+	touch $@
+
+$(NEWEST)/ready: pyproject.toml
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(NEWEST)/bin/python -m pip install --quiet torch==2.13.0
+	$(NEWEST)/bin/python -m pip install --quiet --editable ".[prov,pandas,ray,server]" --group demo --group test
 	touch $@

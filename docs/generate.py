@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from generation.commands import command_parts
 from generation.example_store import example_history
 from generation.examples import answered
+from generation.frameworks import framework_parts
 from generation.questions import question_parts
 from generation.schema_picture import draw_schema
 
@@ -26,6 +27,7 @@ DOCS = Path(__file__).parent
 COMMANDS = DOCS / "reference/interface-of-the-command-line.md"
 QUESTIONS = DOCS / "reference/questions.md"
 DATABASE = DOCS / "reference/database.md"
+FRAMEWORKS = DOCS / "reference/frameworks.md"
 PICTURE = DOCS / "images/schema.svg"
 
 _PART = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -51,6 +53,7 @@ def pages() -> dict[Path, str]:
             COMMANDS: lambda text: filled(text, command_parts()),
             QUESTIONS: lambda text: filled(text, question_parts(history)),
             DATABASE: lambda text: answered(text, history),
+            FRAMEWORKS: lambda text: filled(text, framework_parts()),
         }
         return {path: make(path.read_text(encoding="utf-8")) for path, make in made.items()}
 

@@ -30,6 +30,7 @@ def train(tracker, epochs=2):
     return accelerator
 
 
+@pytest.mark.captures("hyperparameters", "epochs", "batches")
 def test_a_loop_is_a_run_with_its_hyperparameters_epochs_and_series(recorded):
     tracker = Tracker("line")
     accelerator = train(tracker)

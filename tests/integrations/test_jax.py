@@ -31,7 +31,7 @@ class Net(nnx.Module):
     def __init__(self, rngs):
         self.hidden = nnx.Linear(4, 8, rngs=rngs)
         self.drop = nnx.Dropout(0.4, rngs=rngs)
-        self.tail = nnx.List([nnx.BatchNorm(8, rngs=rngs), nnx.Linear(8, 2, use_bias=False, rngs=rngs)])
+        self.tail = getattr(nnx, "List", list)([nnx.BatchNorm(8, rngs=rngs), nnx.Linear(8, 2, use_bias=False, rngs=rngs)])
 
     def __call__(self, x):
         x = self.drop(nnx.relu(self.hidden(x)))
@@ -83,6 +83,7 @@ def done(tmp_path_factory):
     return place, losses
 
 
+@pytest.mark.captures("epochs")
 def test_an_epoch_has_the_means_of_its_steps_and_what_it_was_told(done):
     place, losses = done
     rows = rows_of(place, "SELECT epoch, loss, accuracy, elapsed_time FROM oTrainingModel ORDER BY epoch")
@@ -92,6 +93,7 @@ def test_an_epoch_has_the_means_of_its_steps_and_what_it_was_told(done):
     assert all(row["accuracy"] == 0.5 and row["elapsed_time"] > 0 for row in rows)
 
 
+@pytest.mark.captures("hyperparameters")
 def test_hyperparameters_are_read_from_the_optimizer(done):
     place, _ = done
     rows = rows_of(place, "SELECT optimizer_name, learning_rate, momentum, nesterov, batch_size, num_parameters,"
@@ -102,6 +104,7 @@ def test_hyperparameters_are_read_from_the_optimizer(done):
     ]  # fmt: skip
 
 
+@pytest.mark.captures("adaptations")
 def test_a_schedule_is_an_adaptation_of_the_first_epoch_that_trains_with_the_new_rate(done):
     place, _ = done
     changes = rows_of(place, "SELECT epoch, technique, agent, old_value, new_value FROM oAdaptation ORDER BY epoch")
@@ -112,6 +115,7 @@ def test_a_schedule_is_an_adaptation_of_the_first_epoch_that_trains_with_the_new
     assert column_of(place, "SELECT learning_rate FROM oTrainingModel ORDER BY epoch") == [0.5, 0.25, 0.125]
 
 
+@pytest.mark.captures("layers")
 def test_the_layers_of_a_module_are_described(done):
     place, _ = done
     rows = rows_of(place, "SELECT position, name, type, units, rate, num_parameters FROM iLayers ORDER BY position")
@@ -123,6 +127,7 @@ def test_the_layers_of_a_module_are_described(done):
     ]
 
 
+@pytest.mark.captures("test")
 def test_the_test_comes_after_the_training_and_the_run_ends_well(done):
     place, _ = done
     assert column_of(place, "SELECT tag FROM task ORDER BY task_id") == ["Training", "Adaptation", "Testing"]
@@ -133,6 +138,7 @@ def test_the_test_comes_after_the_training_and_the_run_ends_well(done):
     assert column_of(place, "SELECT detail FROM problem") == []
 
 
+@pytest.mark.captures("unchanged results")
 def test_the_losses_are_the_same_to_the_bit_without_recording(done):
     assert nnx_loop() == done[1]
 
@@ -197,6 +203,7 @@ def test_a_train_state_of_linen_is_all_that_is_needed(recorded):
     assert recorded.events(ProblemRecorded) == []
 
 
+@pytest.mark.captures("adaptations")
 def test_a_rate_that_the_loop_sets_is_changed_by_hand(recorded):
     weights = {"w": jnp.ones((3, 2))}
     optimizer = optax.inject_hyperparams(optax.adam)(learning_rate=0.5)
@@ -218,6 +225,7 @@ def test_values_of_a_state_that_comes_with_the_first_epoch_only_are_the_hyperpar
     assert recorded.adaptations() == []
 
 
+@pytest.mark.captures("adaptations")
 def test_a_plateau_is_an_adaptation_of_the_scale_of_the_rate(store):
     weights = jnp.ones(2)
     optimizer = optax.chain(optax.sgd(0.5), optax.contrib.reduce_on_plateau(factor=0.5, patience=1))
@@ -256,6 +264,7 @@ def test_schedules_have_the_name_of_the_function_that_makes_them():
     assert schedule_name(optax.warmup_cosine_decay_schedule(0.0, 0.1, 2, 10)) == "join_schedules"
 
 
+@pytest.mark.captures("layers")
 def test_trees_of_any_make_are_layers():
     tree = {"params": {"encoder": {"Dense_0": {"kernel": np.ones((4, 8)), "bias": np.ones(8)}}, "scale": np.ones(3)}}
     rows = layer_rows(tree)
@@ -268,6 +277,7 @@ def test_trees_of_any_make_are_layers():
 # How it ends, and what goes wrong
 
 
+@pytest.mark.captures("endings")
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "interrupted"), (ValueError, "failed")])
 def test_a_loop_that_is_left_by_an_exception_ends_as_it_says(recorded, error, status):
     with pytest.raises(error), watch(dataflow="net") as training:
@@ -277,6 +287,7 @@ def test_a_loop_that_is_left_by_an_exception_ends_as_it_says(recorded, error, st
     assert [event.status for event in recorded.events(RunEnded)] == [status]
 
 
+@pytest.mark.captures("endings")
 @pytest.mark.parametrize(("last", "status"), [("", "finished"), ("raise ValueError", "failed")])
 def test_a_script_that_finishes_nothing_ends_the_training_as_it_ends_itself(store, last, status):
     script = f"""
@@ -294,6 +305,7 @@ def test_a_script_that_finishes_nothing_ends_the_training_as_it_ends_itself(stor
     assert column_of(store, "SELECT epoch FROM oTrainingModel ORDER BY epoch") == [1, 2]
 
 
+@pytest.mark.captures("filters")
 def test_a_training_inside_a_run_belongs_to_it_and_comes_after_the_filters(recorded):
     with dnnprov.start_run("net", params={"learning_rate": 0.1}) as run:
         with run.task("Filters") as filters:

@@ -52,6 +52,7 @@ def hashes(recorded):
 # Written
 
 
+@pytest.mark.captures("files")
 def test_a_saved_model_is_recorded_with_hash_epoch_and_training(recorded, trained, tmp_path):
     model, callback = trained
     model.save(tmp_path / "net.keras")
@@ -172,6 +173,7 @@ def train_and_save(path, callback=None):
     return model
 
 
+@pytest.mark.captures("files")
 def test_a_model_that_is_loaded_and_trained_on_uses_its_file(recorded, tmp_path):
     train_and_save(tmp_path / "first.keras")
     model, callback = keras.models.load_model(tmp_path / "first.keras"), ProvenanceCallback("net")

@@ -37,6 +37,7 @@ def fit(model, callback):
     model.fit(X, Y, epochs=1, verbose=0, callbacks=[callback])
 
 
+@pytest.mark.captures("filters")
 def test_the_preprocessing_of_a_model_is_a_filters_task_before_its_training(recorded):
     flips = keras.Sequential([layers.RandomFlip("horizontal", name="flip")], name="augment")
     fit(augmented(layers.Rescaling(0.5, offset=1.0, name="scale"), flips), ProvenanceCallback("net"))

@@ -52,6 +52,7 @@ OPTIMIZERS = [
 ]
 
 
+@pytest.mark.captures("hyperparameters")
 @pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
 def test_every_value_of_an_optimizer_of_keras_is_a_hyperparameter(kind):
     optimizer = kind(0.25, weight_decay=0.125, clipnorm=2.0, use_ema=True, ema_momentum=0.75)
@@ -199,6 +200,7 @@ def own_loss(y_true, y_pred):
     return keras.ops.mean(keras.ops.square(y_pred - y_true))
 
 
+@pytest.mark.captures("loss function")
 @pytest.mark.parametrize(
     ("loss", "name", "config"),
     [
@@ -296,6 +298,7 @@ def test_frozen_weights_are_counted_apart():
 # What `fit` was given
 
 
+@pytest.mark.captures("data")
 def test_a_validation_split_is_recorded_with_the_samples_on_both_sides(recorded):
     found = fitted(recorded, validation_split=0.25, batch_size=8, shuffle=False)
     expected = {
@@ -311,6 +314,7 @@ def test_a_validation_split_is_recorded_with_the_samples_on_both_sides(recorded)
     assert expected.items() <= found.items()
 
 
+@pytest.mark.captures("validation")
 def test_validation_data_and_how_they_are_used_are_recorded(recorded):
     data = {"validation_data": (X[:16], Y[:16]), "validation_steps": 1, "validation_freq": 2}
     found = fitted(recorded, epochs=4, initial_epoch=2, validation_batch_size=4, **data)
@@ -328,6 +332,7 @@ def test_validation_data_and_how_they_are_used_are_recorded(recorded):
     assert "validation_split" not in found
 
 
+@pytest.mark.captures("data")
 def test_class_weights_are_recorded(recorded):
     found = fitted(recorded, class_weight={0: 1.0, 1: 2.0, 2: 0.5})
     assert json.loads(found["class_weight"]) == {"0": 1.0, "1": 2.0, "2": 0.5}

@@ -180,6 +180,7 @@ def two_towers():
     return keras.Model([a, b], layers.Dense(1, name="out")(joined * 2.0))
 
 
+@pytest.mark.captures("layers")
 def test_a_functional_model_is_in_the_order_of_its_graph_with_its_links():
     rows = layer_rows(two_towers())
     assert [(row["name"], row.get("inbound_layers")) for row in rows] == [

@@ -162,6 +162,7 @@ def test_a_loop_is_not_recorded_where_recording_is_disabled(store, monkeypatch):
 # Batches
 
 
+@pytest.mark.captures("batches")
 def test_batches_are_rows_of_metric_numbered_through_all_fits(store):
     model = small_model()
     with ProvenanceCallback("net", batches=True) as provenance:
@@ -221,7 +222,7 @@ def test_the_training_thread_reads_no_value_of_a_batch(recorded, monkeypatch, ba
 
     without = readers_in_a_fit([])
     assert readers_in_a_fit([ProvenanceCallback("net", batches=batches)]) == without
-    assert without == (9, 3)  # six batches; at the end of each epoch and of the training they are asked for by all
+    assert without[0] - without[1] == 6  # batches; at the ends of epochs and of the training they are asked for by all
     assert len(recorded.events(MetricsRecorded)) == 6 * batches
 
 

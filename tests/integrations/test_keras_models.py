@@ -67,6 +67,7 @@ def test_epochs_without_validation_data_which_the_original_lost_are_recorded(rec
     assert [row["loss"] for row in recorded.rows("oTrainingModel")] == history["loss"]
 
 
+@pytest.mark.captures("endings")
 @pytest.mark.parametrize("validation", [{}, {"validation_split": 0.2}])
 def test_the_last_epoch_before_an_early_stop_which_the_original_lost_is_recorded(recorded, validation):
     class StopInSecondEpoch(keras.callbacks.Callback):
@@ -262,6 +263,7 @@ def test_what_is_saved_after_two_models_trained_goes_to_the_run_of_each(recorded
 # Interrupts
 
 
+@pytest.mark.captures("endings")
 def test_an_interrupt_that_a_notebook_shows_interrupts_the_training(recorded, monkeypatch):
     model, callback = small_model(), ProvenanceCallback("net")
     try:

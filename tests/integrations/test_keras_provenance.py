@@ -263,7 +263,7 @@ def test_the_test_loss_is_that_of_the_whole_test_set_and_not_of_its_last_batch(s
     fit(model, epochs=1)
     whole, _ = model.evaluate(X, Y, batch_size=5, verbose=0)
     last = model.test_on_batch(X[-2:], Y[-2:])[0]
-    assert whole != pytest.approx(last, rel=1e-3)
+    assert whole != pytest.approx(last, rel=1e-5)
     assert column_of(store, "SELECT loss FROM otestingmodel") == pytest.approx([whole])
 
 

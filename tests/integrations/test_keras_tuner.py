@@ -55,6 +55,7 @@ def done(tmp_path_factory):
     return place / "store", tuner
 
 
+@pytest.mark.captures("search")
 def test_a_search_is_a_run_and_its_trials_are_runs_below_it(done):
     place, tuner = done
     runs = rows_of(place, "SELECT run_id, name, status, parent_run_id, last_epoch FROM run ORDER BY run_id")
@@ -65,6 +66,7 @@ def test_a_search_is_a_run_and_its_trials_are_runs_below_it(done):
     assert [run["last_epoch"] for run in runs] == [None, 2, 2]
 
 
+@pytest.mark.captures("hyperparameters")
 def test_the_values_of_a_trial_are_hyperparameters_beside_what_keras_knows(done):
     place, tuner = done
     rows = rows_of(place, "SELECT learning_rate, activation, optimizer_name FROM iTrainingModel ORDER BY run_id")
@@ -72,6 +74,7 @@ def test_the_values_of_a_trial_are_hyperparameters_beside_what_keras_knows(done)
     assert column_of(place, "SELECT detail FROM problem") == []
 
 
+@pytest.mark.captures("search")
 def test_the_search_tells_its_oracle_its_space_and_the_score_of_each_trial(done):
     place, tuner = done
     (row,) = rows_of(place, "SELECT tuner, study_name, algorithm, metric, direction FROM iSearch")
@@ -84,6 +87,7 @@ def test_the_search_tells_its_oracle_its_space_and_the_score_of_each_trial(done)
     assert column_of(place, "SELECT value FROM oSearch ORDER BY element_id") == scores(tuner)
 
 
+@pytest.mark.captures("unchanged results")
 def test_the_scores_are_the_same_without_recording(done, tmp_path):
     import keras
 
@@ -105,6 +109,7 @@ def test_a_callback_of_the_user_records_and_none_is_added(store, tmp_path):
     assert column_of(store, "SELECT COUNT(*) FROM task WHERE tag = 'Training'") == [1]
 
 
+@pytest.mark.captures("endings")
 def test_a_model_that_cannot_be_built_is_a_failed_trial_and_a_search_of_one_s_own_is_recorded(store, tmp_path):
     class OwnTuner(keras_tuner.RandomSearch):
         def run_trial(self, trial, scale):
@@ -160,6 +165,7 @@ def test_wrong_arguments_raise_and_an_older_version_is_refused():
         check_keras_tuner("1.3.5")
 
 
+@pytest.mark.captures("without a call")
 def test_a_search_without_any_call_of_ours_is_recorded_and_each_training_once(store, tmp_path, autolog_off):
     dnnprov.autolog("net")
     tuner = search(new_tuner(tmp_path / "tuner", max_trials=1))

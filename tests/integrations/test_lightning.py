@@ -74,6 +74,7 @@ def trained(tmp_path_factory, recorded_in):
 # What is recorded of a training
 
 
+@pytest.mark.captures("hyperparameters", "loss function")
 def test_hyperparameters_have_the_shared_names_and_their_own(trained):
     found = trained.recorded.parameters()
     expected = {
@@ -98,6 +99,7 @@ def test_hyperparameters_have_the_shared_names_and_their_own(trained):
     assert expected.items() <= found.items()
 
 
+@pytest.mark.captures("epochs", "validation")
 def test_every_epoch_has_its_row_with_the_mean_loss_and_what_was_logged(trained):
     rows = trained.recorded.rows("oTrainingModel")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
@@ -114,6 +116,7 @@ def test_every_epoch_has_its_row_with_the_mean_loss_and_what_was_logged(trained)
     assert [row["learning_rate"] for row in rows] == [0.1, 0.1, 0.05, 0.05]
 
 
+@pytest.mark.captures("adaptations")
 def test_a_scheduler_of_epochs_is_named_with_its_parameters(trained):
     recorded = trained.recorded
     assert recorded.adaptations() == [(3, "StepLR", 0.1, 0.05)]
@@ -121,12 +124,14 @@ def test_a_scheduler_of_epochs_is_named_with_its_parameters(trained):
     assert {"technique": "StepLR", "step_size": 2, "gamma": 0.5, "initial_lrate": 0.1}.items() <= technique.items()
 
 
+@pytest.mark.captures("layers")
 def test_layers_are_rows_in_their_order(trained):
     rows = trained.recorded.rows("iLayers")
     assert [row["type"] for row in rows][:4] == ["Linear", "ReLU", "Dropout", "Linear"]
     assert sum(row.get("num_parameters", 0) for row in rows) == 43
 
 
+@pytest.mark.captures("files")
 def test_checkpoints_are_files_with_their_hash_and_the_best_is_told(trained):
     store, folder, keeps_best = trained.store, trained.folder, trained.best
     rows = rows_of(store, "SELECT path, sha256, role FROM file WHERE relation = 'generated'")
@@ -156,6 +161,7 @@ def test_the_row_of_an_epoch_is_there_before_its_checkpoint(trained):
     assert [(row["what"], row["epoch"]) for row in order] == [(w, e) for e in (1, 2, 3, 4) for w in ("row", "file")]
 
 
+@pytest.mark.captures("test")
 def test_a_test_is_a_testing_task_that_used_its_checkpoint(trained):
     store, folder = trained.store, trained.folder
     (row,) = trained.recorded.rows("oTestingModel")
@@ -167,6 +173,7 @@ def test_a_test_is_a_testing_task_that_used_its_checkpoint(trained):
     assert trained.recorded.rows("iTestingModel") == [{"num_samples": 24, "num_batches": 3}]
 
 
+@pytest.mark.captures("validation")
 def test_a_validation_outside_of_a_fit_is_a_task_of_its_own(trained):
     (row,) = trained.recorded.rows("oValidation")
     assert row["accuracy"] == row["val_acc"]
@@ -188,6 +195,7 @@ def test_the_run_is_whole(trained):
     assert recorded.events(ProblemRecorded) == []
 
 
+@pytest.mark.captures("unchanged results")
 def test_results_are_equal_to_the_bit_with_and_without(trained, tmp_path):
     module = small_net(scheduler=step_lr)
     runs = trainer(tmp_path, [ModelCheckpoint(tmp_path, monitor="val_loss")], 4, enable_checkpointing=True,
@@ -199,6 +207,7 @@ def test_results_are_equal_to_the_bit_with_and_without(trained, tmp_path):
 # Schedules
 
 
+@pytest.mark.captures("adaptations")
 def test_a_schedule_of_steps_is_one_adaptation_an_epoch(recorded, tmp_path):
     def one_cycle(optimizer):
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.4, total_steps=12)
@@ -219,6 +228,7 @@ def test_a_schedule_of_steps_is_one_adaptation_an_epoch(recorded, tmp_path):
     assert [row["learning_rate"] for row in recorded.rows("oTrainingModel")] == [new for *_, new in told]
 
 
+@pytest.mark.captures("adaptations")
 def test_a_scheduler_that_waits_for_a_metric_tells_the_value_it_saw(recorded, tmp_path):
     def plateau(optimizer):
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0, threshold=100.0)
@@ -233,6 +243,7 @@ def test_a_scheduler_that_waits_for_a_metric_tells_the_value_it_saw(recorded, tm
     ]
 
 
+@pytest.mark.captures("adaptations")
 def test_a_rate_set_by_hand_between_epochs_is_manual(recorded, tmp_path):
     class Sets(pl.Callback):
         def on_train_epoch_end(self, trainer, pl_module):
@@ -275,6 +286,7 @@ def test_validations_within_an_epoch_are_series_and_the_last_is_the_epochs(recor
     assert recorded.rows("oTrainingModel")[0]["val_loss"] == pytest.approx(series[1]["value"])
 
 
+@pytest.mark.captures("loss function")
 def test_what_a_module_logs_late_is_in_its_row_and_a_loss_that_is_no_part_of_it_is_named(recorded, tmp_path):
     class LogsLate(small_lightning.Net):
         def on_train_epoch_end(self):
@@ -324,6 +336,7 @@ def test_two_optimizers_stepped_by_hand_have_their_values(recorded, tmp_path):
 # Endings
 
 
+@pytest.mark.captures("endings")
 def test_an_early_stop_is_the_reason_that_the_run_ended(recorded, tmp_path):
     stops = EarlyStopping("val_loss", patience=1, min_delta=100.0)
     with Callback("net") as provenance:
@@ -338,6 +351,7 @@ def test_an_early_stop_is_the_reason_that_the_run_ended(recorded, tmp_path):
     assert len(recorded.rows("oTrainingModel")) == 2
 
 
+@pytest.mark.captures("endings")
 def test_a_fit_that_fails_is_a_failed_run_with_all_epochs_before(recorded, tmp_path):
     error = ValueError("no such batch")
     provenance = Callback("net")
@@ -353,6 +367,7 @@ def test_a_fit_that_fails_is_a_failed_run_with_all_epochs_before(recorded, tmp_p
     assert [row["epoch"] for row in recorded.rows("oTrainingModel")] == [1, 2]
 
 
+@pytest.mark.captures("endings")
 def test_ctrl_c_is_an_interrupted_run(recorded, tmp_path):
     handler = signal.getsignal(signal.SIGINT)
     provenance = Callback("net")
@@ -430,6 +445,7 @@ def test_a_pickled_callback_begins_anew_with_the_same_arguments(recorded, tmp_pa
 # The logger
 
 
+@pytest.mark.captures("batches")
 def test_a_logger_records_what_a_callback_does_and_series_besides(recorded, tmp_path):
     logger = Logger("net", name="by logger")
     runs = trainer(tmp_path, logger=logger, log_every_n_steps=2, enable_checkpointing=True)
@@ -562,6 +578,7 @@ def test_a_module_that_says_nothing_of_itself_trains_all_the_same(recorded, tmp_
 # By itself
 
 
+@pytest.mark.captures("without a call")
 def test_autolog_records_a_trainer_without_any_callback(recorded, tmp_path, autolog_off):
     dnnprov.autolog("net", **others_off())
     claims = []
@@ -643,6 +660,7 @@ def test_it_works_under_the_older_name_too_and_without_a_word_at_exit(tmp_path):
     assert found == [{"dataflow": "net", **expected}, {"dataflow": "auto", **expected}]
 
 
+@pytest.mark.captures("files")
 def test_a_module_that_was_loaded_from_a_checkpoint_used_it_and_nothing_is_recorded_below(
     recorded, tmp_path, autolog_off
 ):
@@ -662,6 +680,7 @@ def test_a_module_that_was_loaded_from_a_checkpoint_used_it_and_nothing_is_recor
     ]
 
 
+@pytest.mark.captures("data", "filters")
 def test_the_data_and_their_transforms_are_recorded(recorded, tmp_path):
     class Doubled(torch.utils.data.TensorDataset):
         def __init__(self, *tensors):

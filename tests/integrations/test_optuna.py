@@ -78,6 +78,7 @@ def done(tmp_path_factory):
     return place, study
 
 
+@pytest.mark.captures("search")
 def test_a_study_is_a_run_and_its_trials_are_runs_below_it(done):
     place, study = done
     runs = rows_of(place, "SELECT run_id, name, status, parent_run_id FROM run ORDER BY run_id")
@@ -89,6 +90,7 @@ def test_a_study_is_a_run_and_its_trials_are_runs_below_it(done):
     assert {run["status"] for run in runs[1:]} == {"finished", "pruned", "failed"}
 
 
+@pytest.mark.captures("hyperparameters")
 def test_the_values_of_a_trial_are_the_hyperparameters_of_its_run(done):
     place, study = done
     rows = rows_of(place, "SELECT learning_rate, num_layers FROM iTrainingModel ORDER BY run_id")
@@ -109,6 +111,7 @@ def test_what_trains_in_the_objective_records_into_the_run_of_its_trial(done):
     assert best["accuracy"] == max(max(trial.intermediate_values.values()) for trial in whole)
 
 
+@pytest.mark.captures("batches")
 def test_intermediate_values_are_a_series_with_the_steps_of_the_trial(done):
     place, study = done
     rows = rows_of(place, "SELECT r.name, m.step, m.value FROM metric AS m JOIN run AS r USING (run_id)"
@@ -121,6 +124,7 @@ def test_intermediate_values_are_a_series_with_the_steps_of_the_trial(done):
     }
 
 
+@pytest.mark.captures("search")
 def test_the_search_tells_what_it_is_made_of_and_where_it_looks(done):
     place, _ = done
     (search,) = rows_of(place, "SELECT tuner, study_name, direction, algorithm, pruner, pruner_parameters, budget"
@@ -137,6 +141,7 @@ def test_the_search_tells_what_it_is_made_of_and_where_it_looks(done):
     ]
 
 
+@pytest.mark.captures("search")
 def test_the_search_has_a_row_a_trial_with_its_value_and_its_run(done):
     place, study = done
     rows = rows_of(place, "SELECT s.trial, s.status, s.value, r.name FROM oSearch AS s JOIN run AS r"
@@ -148,6 +153,7 @@ def test_the_search_has_a_row_a_trial_with_its_value_and_its_run(done):
     ]
 
 
+@pytest.mark.captures("endings")
 def test_a_run_tells_why_its_trial_ended(done):
     place, _ = done
     reasons = dict(
@@ -160,6 +166,7 @@ def test_a_run_tells_why_its_trial_ended(done):
     assert all(reason.startswith("MedianPruner at step ") for reason in pruned)
 
 
+@pytest.mark.captures("unchanged results")
 def test_the_results_are_those_without_recording(done):
     assert told(done[1]) == told(optimized_outside())
 
@@ -279,6 +286,7 @@ def test_an_exception_of_the_objective_comes_out_as_it_was_and_shows_nothing_of_
     assert column_of(store, "SELECT exit_reason FROM run WHERE status = 'failed'") == ["KeyError: 'gone'"]
 
 
+@pytest.mark.captures("endings")
 def test_ctrl_c_interrupts_the_trial(store):
     study = new_study()
 
@@ -342,6 +350,7 @@ def test_an_older_optuna_is_refused_with_what_to_do():
 # autolog
 
 
+@pytest.mark.captures("without a call")
 def test_a_study_without_any_call_of_ours_is_recorded_and_what_keras_trains_in_it_is_of_the_trial(store, autolog_off):
     dnnprov.autolog("net")
     study = new_study()

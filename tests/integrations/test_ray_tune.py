@@ -88,6 +88,7 @@ def adapted(tmp_path_factory, cluster):
     return place / "store", tuner.fit()
 
 
+@pytest.mark.captures("hyperparameters", "search", "without a call")
 def test_an_experiment_is_a_run_and_its_trials_are_runs_below_it(adapted):
     place, results = adapted
     runs = rows_of(place, "SELECT run_id, name, status, parent_run_id, last_epoch FROM run ORDER BY run_id")
@@ -103,6 +104,7 @@ def test_an_experiment_is_a_run_and_its_trials_are_runs_below_it(adapted):
     assert column_of(place, "SELECT detail FROM problem") == []
 
 
+@pytest.mark.captures("adaptations")
 def test_a_value_changed_in_mid_run_is_an_adaptation_with_its_cause(adapted):
     place, _ = adapted
     changes = rows_of(place, "SELECT run_id, attribute, old_value, new_value, technique, agent, reason, triggered_by"
@@ -120,6 +122,7 @@ def test_a_value_changed_in_mid_run_is_an_adaptation_with_its_cause(adapted):
     assert column_of(place, "SELECT perturbation_interval FROM iAdaptation")[0] == 2
 
 
+@pytest.mark.captures("epochs")
 def test_what_a_trial_reports_are_its_epochs_without_what_ray_adds(adapted):
     place, _ = adapted
     rows = rows_of(place, "SELECT * FROM oTrainingModel WHERE run_id = (SELECT MAX(run_id) FROM run) ORDER BY epoch")
@@ -128,6 +131,7 @@ def test_what_a_trial_reports_are_its_epochs_without_what_ray_adds(adapted):
     assert not {"pid", "node_ip", "hostname", "done"} & set(rows[0])
 
 
+@pytest.mark.captures("search")
 def test_the_search_tells_who_decides_and_where_it_looks(adapted):
     place, _ = adapted
     (row,) = rows_of(place, "SELECT tuner, algorithm, pruner, metric, direction, budget FROM iSearch")
@@ -140,6 +144,7 @@ def test_the_search_tells_who_decides_and_where_it_looks(adapted):
     assert column_of(place, "SELECT net_units FROM iTrainingModel") == [8, 8]
 
 
+@pytest.mark.captures("endings")
 def test_trials_that_the_scheduler_stops_are_pruned_and_those_that_raise_failed(store, tmp_path, autolog_off):
     """By autolog, without a callback; one trial at a time, so that the good one comes first."""
     dnnprov.autolog("climb")

@@ -53,6 +53,7 @@ def done(tmp_path_factory):
     return place, model
 
 
+@pytest.mark.captures("epochs")
 def test_a_network_has_its_curves_as_epochs(done):
     place, model = done
     rows = rows_of(place, "SELECT epoch, loss, val_accuracy FROM oTrainingModel ORDER BY epoch")
@@ -61,6 +62,7 @@ def test_a_network_has_its_curves_as_epochs(done):
     assert [row["val_accuracy"] for row in rows] == model[-1].validation_scores_
 
 
+@pytest.mark.captures("hyperparameters")
 def test_its_parameters_have_the_names_that_other_frameworks_have_for_them(done):
     place, _ = done
     (row,) = rows_of(
@@ -77,6 +79,7 @@ def test_its_parameters_have_the_names_that_other_frameworks_have_for_them(done)
     }  # fmt: skip
 
 
+@pytest.mark.captures("layers", "filters")
 def test_the_steps_before_it_are_filters_and_its_layers_are_layers(done):
     place, _ = done
     assert [row["filter_name"] for row in dnnprov.open(place).ask("Q8", dataflow="net")] == ["StandardScaler"] * 2
@@ -89,6 +92,7 @@ def test_the_steps_before_it_are_filters_and_its_layers_are_layers(done):
     ]  # fmt: skip
 
 
+@pytest.mark.captures("test")
 def test_a_score_is_a_test_but_not_on_the_very_data_of_the_training(done):
     place, model = done
     assert rows_of(place, "SELECT accuracy FROM oTestingModel") == [{"accuracy": model.score(X_TEST, Y_TEST)}]
@@ -99,12 +103,14 @@ def test_a_score_is_a_test_but_not_on_the_very_data_of_the_training(done):
     assert run == [{"status": "finished", "accuracy": model.score(X_TEST, Y_TEST), "accuracy_source": "test"}]
 
 
+@pytest.mark.captures("unchanged results")
 def test_the_model_is_the_same_without_recording(done):
     again = make_pipeline(StandardScaler(), small_network()).fit(X, Y)
     assert again[-1].loss_curve_ == done[1][-1].loss_curve_
     assert all((one == other).all() for one, other in zip(again[-1].coefs_, done[1][-1].coefs_, strict=True))
 
 
+@pytest.mark.captures("search")
 def test_fits_within_a_search_are_candidates_not_runs(recorded):
     search = GridSearchCV(
         make_pipeline(MinMaxScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}, cv=2
@@ -148,6 +154,7 @@ def test_what_transformers_gave_out_is_known_when_something_trains_with_it(recor
     assert tags == ["Filters", "Training", "Training"]
 
 
+@pytest.mark.captures("filters")
 def test_branches_of_transformers_are_filters_with_their_columns(recorded):
     data = np.column_stack([X[:, 0], np.arange(60) % 3])
     branches = ColumnTransformer(
@@ -191,6 +198,7 @@ def test_within_a_run_everything_is_of_it(store, tmp_path):
     assert column_of(store, "SELECT role FROM file") == ["model"]
 
 
+@pytest.mark.captures("adaptations")
 def test_a_value_that_is_set_between_two_fits_was_adapted_by_hand(store):
     model = SGDClassifier(eta0=0.5, learning_rate="constant", random_state=1)
     with watch("net"):
@@ -204,6 +212,7 @@ def test_a_value_that_is_set_between_two_fits_was_adapted_by_hand(store):
     ]
 
 
+@pytest.mark.captures("epochs")
 @pytest.mark.parametrize(
     ("model", "names"),
     [
@@ -250,6 +259,7 @@ def test_an_estimator_of_the_user_s_is_recorded_and_what_it_fits_in_turn_is_not(
     assert [event.tag for event in recorded.events(TaskBegan)] == ["Training", "Testing"]
 
 
+@pytest.mark.captures("endings")
 def test_what_is_raised_in_a_fit_comes_out_as_it_was_and_shows_nothing_of_ours(recorded):
     with watch("net"):
         with pytest.raises(ValueError, match="too deep") as caught:
@@ -332,6 +342,7 @@ def test_parameters_that_are_objects_are_told_by_their_class():
 # autolog
 
 
+@pytest.mark.captures("without a call")
 def test_a_script_without_any_call_of_ours_is_recorded(store, autolog_off):
     dnnprov.autolog("net")
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)

@@ -58,6 +58,7 @@ def whole_training(schedule=lambda optimizer: schedulers.StepLR(optimizer, 2, ga
     return printed, evaluate(model, test, criterion), [p.detach().numpy().tobytes() for p in model.parameters()]
 
 
+@pytest.mark.captures("epochs", "validation", "test", "without a call")
 def test_epochs_validation_and_test_are_told_apart(recorded):
     printed, tested, _ = whole_training()
     assert tags(recorded) == ["Training", "Adaptation", "Testing"]
@@ -74,12 +75,14 @@ def test_epochs_validation_and_test_are_told_apart(recorded):
     assert recorded.events(ProblemRecorded) == []
 
 
+@pytest.mark.captures("unchanged results")
 def test_losses_and_weights_are_the_same_to_the_bit(store):
     seen = whole_training()
     dnnprov.autolog(torch=False)
     assert whole_training() == seen
 
 
+@pytest.mark.captures("hyperparameters")
 def test_hyperparameters_have_their_own_names_and_those_of_other_frameworks(recorded):
     whole_training()
     expected = {
@@ -111,6 +114,7 @@ def test_hyperparameters_have_their_own_names_and_those_of_other_frameworks(reco
     assert '"step_size": 2' in found["learning_rate_schedule_config"]
 
 
+@pytest.mark.captures("layers")
 def test_layers_have_the_columns_that_layers_of_keras_have(recorded):
     class Net(nn.Module):
         def __init__(self):
@@ -152,6 +156,7 @@ def test_layers_have_the_columns_that_layers_of_keras_have(recorded):
     assert recorded.parameters()["num_parameters"] == 32 + 4 + 1 + 15
 
 
+@pytest.mark.captures("loss function")
 @pytest.mark.parametrize(
     ("function", "name"),
     [
@@ -168,6 +173,7 @@ def test_the_loss_function_is_the_criterion_or_what_the_graph_tells(recorded, fu
     assert recorded.parameters().get("loss_function") == name
 
 
+@pytest.mark.captures("hyperparameters")
 def test_adam_keeps_its_betas_and_each_group_its_own_values(recorded):
     model = small_model()
     groups = [{"params": model[0].parameters()}, {"params": model[3].parameters(), "lr": 0.01, "weight_decay": 0.5}]
@@ -195,6 +201,7 @@ def test_step_decay_has_the_names_of_the_paper(recorded):
     assert expected.items() <= row.items()
 
 
+@pytest.mark.captures("adaptations")
 @pytest.mark.parametrize(
     ("make", "technique", "parameters"),
     [
@@ -237,6 +244,7 @@ def test_a_schedule_is_the_technique_with_its_parameters(recorded, make, techniq
     assert recorded.events(ProblemRecorded) == []
 
 
+@pytest.mark.captures("adaptations")
 def test_a_plateau_says_which_metric_led_to_it(recorded):
     model, criterion = small_model(), nn.CrossEntropyLoss()
     optimizer, batches, validation = sgd(model), loader(), loader(32, 48)
@@ -254,6 +262,7 @@ def test_a_plateau_says_which_metric_led_to_it(recorded):
     assert {"factor": 0.5, "patience": 0, "threshold": 100, "mode": "min"}.items() <= row.items()
 
 
+@pytest.mark.captures("adaptations")
 def test_a_schedule_that_steps_each_batch_is_one_change_an_epoch(recorded):
     model = small_model()
     optimizer, batches = sgd(model), loader()
@@ -281,6 +290,7 @@ def test_a_schedule_that_steps_each_batch_is_one_change_an_epoch(recorded):
     assert {"max_lr": 0.5, "total_steps": 12}.items() <= row.items()
 
 
+@pytest.mark.captures("adaptations")
 @pytest.mark.parametrize("when", ["between epochs", "within an epoch"])
 def test_a_rate_that_is_set_by_hand_is_a_manual_change(recorded, when):
     model = small_model()
@@ -306,6 +316,7 @@ def test_a_scheduler_that_is_made_later_is_found(recorded):
 # Shapes of loops
 
 
+@pytest.mark.captures("hyperparameters")
 def test_two_optimizers_in_one_loop_are_one_training(recorded):
     class Generator(nn.Linear):
         pass
@@ -414,6 +425,7 @@ def test_of_a_closure_the_first_loss_of_each_step_counts(recorded):
     assert recorded.parameters()["optimizer_name"] == "LBFGS"
 
 
+@pytest.mark.captures("batches")
 def test_a_loop_without_a_loader_is_one_epoch_and_a_series_of_its_loss(recorded):
     model = small_model()
     optimizer, losses = sgd(model, 0.05), []
@@ -436,6 +448,7 @@ def test_a_loop_without_a_loader_is_one_epoch_and_a_series_of_its_loss(recorded)
     assert [technique for _, technique, _, _ in recorded.adaptations()] == ["ExponentialLR"] * 3
 
 
+@pytest.mark.captures("epochs")
 def test_batches_that_are_drawn_one_by_one_make_an_epoch_when_all_are_drawn(recorded):
     model = small_model()
     optimizer, batches = sgd(model), loader()
@@ -449,6 +462,7 @@ def test_batches_that_are_drawn_one_by_one_make_an_epoch_when_all_are_drawn(reco
     assert recorded.parameters()["batch_size"] == 8
 
 
+@pytest.mark.captures("epochs")
 def test_a_pass_that_is_left_early_is_an_epoch(recorded):
     model = small_model()
     optimizer, batches = sgd(model), loader()
@@ -614,6 +628,7 @@ def test_a_training_inside_a_pass_of_another_one_is_a_training_by_itself(recorde
     assert len(recorded.events(RunStarted)) == 2
 
 
+@pytest.mark.captures("layers")
 def test_a_compiled_model_is_recorded_as_what_it_is(recorded):
     model = small_model()
     compiled = torch.compile(model, backend="eager", fullgraph=True)
@@ -629,10 +644,7 @@ def test_a_compiled_model_is_recorded_as_what_it_is(recorded):
 def test_a_compiled_step_has_no_break_of_ours(recorded):
     model, criterion = small_model(), nn.CrossEntropyLoss()
 
-    @torch.compile(backend="eager", fullgraph=True)
-    def loss_of(x, y):
-        return criterion(model(x), y)
-
+    loss_of = torch.compile(lambda x, y: criterion(model(x), y), backend="eager", fullgraph=True)
     train_epoch(model, sgd(model), loader(0, 16), lambda out, y: out.sum() * 0 + loss_of(X[:8], y))
     assert column(recorded, "epoch") == []
     assert recorded.events(ProblemRecorded) == []

@@ -94,6 +94,7 @@ def test_what_is_raised_shows_no_frame_of_ours(recorded, tmp_path):
         assert of_ours(caught) == [], call
 
 
+@pytest.mark.captures("endings")
 def test_a_run_whose_script_raises_failed_with_its_message_and_keeps_its_epochs(store):
     text = """
         import dnnprov
@@ -116,6 +117,7 @@ def test_a_run_whose_script_raises_failed_with_its_message_and_keeps_its_epochs(
     assert rows_of(store, "SELECT kind FROM problem") == []
 
 
+@pytest.mark.captures("endings")
 def test_a_script_that_comes_to_its_end_has_finished(store):
     text = """
         import dnnprov

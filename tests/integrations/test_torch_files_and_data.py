@@ -31,6 +31,7 @@ def files(recorded):
 # Files
 
 
+@pytest.mark.captures("files")
 def test_files_that_are_written_have_their_role_epoch_and_hash(recorded, tmp_path):
     model = small_model()
     optimizer, batches = sgd(model), loader()
@@ -67,6 +68,7 @@ def test_a_file_belongs_to_the_run_of_the_model_that_is_in_it(recorded, tmp_path
     assert runs == [{**run, "role": "weights"}]
 
 
+@pytest.mark.captures("files")
 @pytest.mark.parametrize("way", ["state", "part", "safetensors", "whole"])
 def test_a_model_uses_the_file_that_it_was_loaded_from(recorded, tmp_path, way):
     pretrained = small_model()
@@ -104,6 +106,7 @@ def test_a_file_that_has_nothing_to_do_with_the_model_is_not_used_by_it(recorded
 # Data
 
 
+@pytest.mark.captures("data")
 def test_tensors_in_memory_are_described_and_hashed(recorded):
     model = small_model()
     train_epoch(model, sgd(model), loader(0, 32))
@@ -160,6 +163,7 @@ class Folder(Dataset):
         return X[index], self.targets[index]
 
 
+@pytest.mark.captures("filters")
 def test_a_folder_of_images_is_told_by_what_it_shows_and_its_transforms_are_a_filter(recorded, tmp_path):
     chain = Compose([Gray(3), nn.Sequential(nn.Identity()), RandomApply([Gray()], p=0.25), abs])
     model = small_model()

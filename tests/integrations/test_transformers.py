@@ -81,6 +81,7 @@ def trained(tmp_path_factory, recorded_in):
 # What is recorded of a training
 
 
+@pytest.mark.captures("hyperparameters", "loss function")
 def test_hyperparameters_have_the_shared_names_and_their_own(trained):
     found = trained.recorded.parameters()
     expected = {
@@ -110,6 +111,7 @@ def test_hyperparameters_have_the_shared_names_and_their_own(trained):
     assert not [name for name in found if "token" in name or "dir" in name or name.startswith(("hub", "logging"))]
 
 
+@pytest.mark.captures("epochs", "validation")
 def test_every_epoch_has_its_row_with_the_mean_loss_however_it_was_logged(trained):
     rows = trained.recorded.rows("oTrainingModel")
     assert [row["epoch"] for row in rows] == [1, 2, 3]
@@ -121,6 +123,7 @@ def test_every_epoch_has_its_row_with_the_mean_loss_however_it_was_logged(traine
         assert row["elapsed_time"] > 0
 
 
+@pytest.mark.captures("batches")
 def test_what_is_logged_by_steps_are_series(trained):
     series = rows_of(trained.store, "SELECT step, epoch, value FROM metric WHERE name = 'loss' ORDER BY step")
     logged = [(entry["step"], entry["loss"]) for entry in trained.history if "loss" in entry]
@@ -129,6 +132,7 @@ def test_what_is_logged_by_steps_are_series(trained):
     assert {"grad_norm", "learning_rate"} <= set(column_of(trained.store, "SELECT DISTINCT name FROM metric"))
 
 
+@pytest.mark.captures("adaptations")
 def test_a_schedule_of_steps_is_one_adaptation_an_epoch(trained):
     told = trained.recorded.adaptations()
     assert [(epoch, technique) for epoch, technique, *_ in told] == [(2, "LambdaLR"), (3, "LambdaLR")]
@@ -140,6 +144,7 @@ def test_a_schedule_of_steps_is_one_adaptation_an_epoch(trained):
     assert expected.items() <= technique.items()
 
 
+@pytest.mark.captures("files")
 def test_checkpoints_are_files_with_their_hash_and_the_best_is_told(trained):
     files = rows_of(trained.store, "SELECT path, role, sha256 FROM file")
     assert [row["role"] for row in files] == ["checkpoint"] * 3 + ["best", "model"]
@@ -152,6 +157,7 @@ def test_checkpoints_are_files_with_their_hash_and_the_best_is_told(trained):
     assert told[3]["path"].endswith(f"checkpoint-{best['step']}")
 
 
+@pytest.mark.captures("validation")
 def test_an_evaluation_with_the_data_of_validation_is_a_validation(trained):
     (row,) = trained.recorded.rows("oValidation")
     assert row["loss"] == row["eval_loss"] == trained.evaluated["eval_loss"]
@@ -159,6 +165,7 @@ def test_an_evaluation_with_the_data_of_validation_is_a_validation(trained):
     assert row["elapsed_time"] == trained.evaluated["eval_runtime"]
 
 
+@pytest.mark.captures("test")
 def test_a_prediction_with_labels_is_a_test_and_one_without_is_counted(trained):
     (row,) = trained.recorded.rows("oTestingModel")
     assert row["loss"] == row["test_loss"] == trained.tested["test_loss"]
@@ -174,6 +181,7 @@ def test_what_is_logged_at_the_end_is_a_row_of_its_own(trained):
     assert row["train_runtime"] > 0
 
 
+@pytest.mark.captures("layers")
 def test_the_run_is_whole(trained):
     tags = [event.tag for event in trained.recorded.events(TaskBegan)]
     assert tags == ["Training", "Adaptation", "Validation", "Testing", "Prediction"]
@@ -182,6 +190,7 @@ def test_the_run_is_whole(trained):
     assert trained.recorded.events(ProblemRecorded) == []
 
 
+@pytest.mark.captures("unchanged results")
 def test_results_are_equal_to_the_bit_with_and_without(trained, tmp_path):
     runs = trainer(tmp_path, trainer_class=KeepsLosses, **EVERYTHING)
     runs.train()
@@ -200,6 +209,7 @@ def test_epochs_that_log_once_have_that_loss(recorded, tmp_path):
     assert rows_of(recorded.store, "SELECT name FROM metric") == []
 
 
+@pytest.mark.captures("epochs")
 def test_epochs_that_log_nothing_have_their_loss_all_the_same(recorded, tmp_path):
     runs = trainer(tmp_path, [Callback("bert")], trainer_class=KeepsLosses, gradient_accumulation_steps=3)
     runs.train()
@@ -215,6 +225,7 @@ def test_evaluations_within_an_epoch_are_series_too(recorded, tmp_path):
     assert recorded.rows("oTrainingModel")[0]["val_loss"] > 0
 
 
+@pytest.mark.captures("adaptations")
 def test_a_scheduler_that_waits_for_a_metric_tells_the_value_it_saw(recorded, tmp_path):
     slow = {"lr_scheduler_kwargs": {"patience": 0, "threshold": 100.0, "factor": 0.5}}
     runs = trainer(
@@ -235,6 +246,7 @@ def test_a_training_that_ends_within_an_epoch_has_that_epoch_too(recorded, tmp_p
 # Endings
 
 
+@pytest.mark.captures("endings")
 def test_an_early_stop_is_the_reason_that_the_run_ended(recorded, tmp_path):
     stops = EarlyStoppingCallback(early_stopping_patience=1, early_stopping_threshold=100.0)
     arguments = {**EVERYTHING, "num_train_epochs": 9, "save_total_limit": 1}
@@ -247,6 +259,7 @@ def test_an_early_stop_is_the_reason_that_the_run_ended(recorded, tmp_path):
     assert len(recorded.rows("oTrainingModel")) == 2
 
 
+@pytest.mark.captures("endings")
 def test_a_train_that_fails_is_a_failed_run_with_all_epochs_before(recorded, tmp_path):
     error, provenance = ValueError("no such batch"), Callback("bert")
     with pytest.raises(ValueError, match="no such batch") as caught:
@@ -261,6 +274,7 @@ def test_a_train_that_fails_is_a_failed_run_with_all_epochs_before(recorded, tmp
     assert [row["epoch"] for row in recorded.rows("oTrainingModel")] == [1, 2]
 
 
+@pytest.mark.captures("endings")
 def test_ctrl_c_is_an_interrupted_run(recorded, tmp_path):
     provenance = Callback("bert")
     with pytest.raises(KeyboardInterrupt):
@@ -278,6 +292,7 @@ def test_a_training_that_goes_on_from_a_checkpoint_used_it(recorded, tmp_path):
     assert used == {"path": str(checkpoint / "model.safetensors"), "role": "checkpoint", "relation": "used"}
 
 
+@pytest.mark.captures("files")
 def test_a_model_that_was_loaded_from_a_folder_used_its_weights(recorded, tmp_path):
     small_bert().save_pretrained(tmp_path / "pretrained")
     loaded = type(small_bert()).from_pretrained(tmp_path / "pretrained")
@@ -291,6 +306,7 @@ def test_a_model_that_was_loaded_from_a_folder_used_its_weights(recorded, tmp_pa
 # Which run
 
 
+@pytest.mark.captures("test")
 def test_an_evaluation_of_a_model_that_was_not_validated_is_a_test(recorded, tmp_path):
     runs = trainer(tmp_path, [Callback("bert")], num_train_epochs=1)
     runs.train()
@@ -375,6 +391,7 @@ def only_transformers():
     return {one.name: False for one in FRAMEWORKS if one.name != "transformers"}
 
 
+@pytest.mark.captures("without a call")
 def test_autolog_records_a_trainer_without_any_callback(recorded, tmp_path, autolog_off):
     dnnprov.autolog("net", **only_transformers())
     claims = []

@@ -149,6 +149,8 @@ def _metric_names(metrics: Any) -> str | None:
 
 
 def _one_output(metrics: Any) -> str:
+    if isinstance(metrics, list | tuple) and len(metrics) == 1:  # as older versions keep a single one
+        return _one_output(metrics[0])
     if isinstance(metrics, list | tuple):
         return f"[{', '.join(str(loss_name(one)) for one in metrics)}]"
     return str(loss_name(metrics))

@@ -45,7 +45,7 @@ def find_models(optimizer: Any, living: Living) -> list[Any]:
     """The models whose parameters an optimizer trains, each as a whole: the fewest that have them all.
 
     A model is a module that no other holds; of several that share parameters, the one with the most of these and the
-    least else. Wrappers, as `torch.compile` makes, are taken off.
+    least else. Wrappers, as `torch.compile` makes, are taken off; a graph that it traced of a model is not the model.
     """
     wanted = {id(parameter) for parameter in parameters_of(optimizer)}
     modules = living.modules
@@ -54,13 +54,17 @@ def find_models(optimizer: Any, living: Living) -> list[Any]:
     candidates = [(one, ids) for one, ids in roots if ids & wanted]
     found = []
     while wanted and candidates:
-        model, ids = min(candidates, key=lambda pair: (-len(pair[1] & wanted), len(pair[1])))
+        model, ids = min(candidates, key=lambda pair: (-len(pair[1] & wanted), len(pair[1]), _is_traced(pair[0])))
         if not ids & wanted:
             break
         found.append(unwrapped(model))
         wanted -= ids
         candidates = [pair for pair in candidates if pair[0] is not model]
     return found
+
+
+def _is_traced(module: Any) -> bool:
+    return isinstance(module, torch.fx.GraphModule)
 
 
 def unwrapped(model: Any) -> Any:
