@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 import traceback
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -461,26 +462,56 @@ def test_epochs_that_are_logged_within_a_pass_end_there(recorded):
     assert [row["loss"] for row in rows] == pytest.approx([sum(losses[n : n + 2]) / 2 for n in (0, 2, 4)], rel=1e-6)
 
 
+def operations(num_epochs, num_steps):
+    """How often each operation of PyTorch was called in a training, whose loop itself reads nothing."""
+    model, criterion = small_model(), nn.CrossEntropyLoss()
+    optimizer = sgd(model)
+    scheduler = schedulers.OneCycleLR(optimizer, 0.5, total_steps=100)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(num_epochs):
+            for x, y in loader(0, num_steps, batch_size=1):
+                optimizer.zero_grad()
+                criterion(model(x), y).backward()
+                optimizer.step()
+                scheduler.step()
+        end_of_program()
+    return Counter({event.key: event.count for event in profiler.key_averages()})
+
+
+def end_of_program():
+    """What happens at exit: all trainings have come to their ends."""
+    recordings._finish_all()
+
+
 def test_no_step_waits_for_the_device(recorded):
-    """Reading a value is what waits: it happens as often with many steps as with few."""
-
-    def readings(num_samples):
-        model, criterion = small_model(), nn.CrossEntropyLoss()
-        optimizer = sgd(model)
-        scheduler = schedulers.OneCycleLR(optimizer, 0.5, total_steps=100)
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
-            for _ in range(2):
-                for x, y in loader(0, num_samples, batch_size=4):
-                    optimizer.zero_grad()
-                    criterion(model(x), y).backward()
-                    optimizer.step()
-                    scheduler.step()
-        found = {event.key: event.count for event in profiler.key_averages()}
-        return found.get("aten::item", 0)
-
+    """Reading a value is what waits: once an epoch, however many steps; a step copies its loss on the device."""
+    shapes = [(2, 5), (2, 25), (4, 25)]
     dnnprov.autolog(torch=False)
-    few_without, many_without = readings(8), readings(48)
+    bare = [operations(*shape) for shape in shapes]
     dnnprov.autolog("net")
-    few, many = readings(8), readings(48)
-    assert few > few_without  # the loss of an epoch
-    assert many - few == many_without - few_without
+    few_steps, many_steps, many_epochs = (operations(*shape) - one for shape, one in zip(shapes, bare, strict=True))
+    of_steps, of_epochs = many_steps - few_steps, many_epochs - many_steps
+    assert {name: count for name, count in of_steps.items() if name.startswith("aten::")} == {"aten::copy_": 2 * 20}
+    for reading in ("aten::item", "aten::_local_scalar_dense"):
+        assert of_epochs[reading] == 2
+    assert of_epochs["aten::to"] == of_epochs["aten::_to_copy"] == 0
+
+
+def test_the_mean_of_many_losses_is_that_of_all(recorded):
+    """More than wait on the device at once, some of them made where nothing can be trained."""
+    model = small_model()
+    optimizer = sgd(model, 0.01)
+    losses = []
+    for _ in range(2):
+        for x, y in loader(0, 64, batch_size=1):
+            for number in range(3):
+                loss = nn.functional.cross_entropy(model(x), y)
+                optimizer.zero_grad()
+                loss.backward()
+                with torch.inference_mode(mode=number == 1):
+                    optimizer.step()
+                losses.append(loss.item())
+                loss.detach().zero_()  # the loop goes on with the place that its loss stood in
+    end_of_program()
+    means = [sum(losses[begin : begin + 192]) / 192 for begin in (0, 192)]
+    assert [row["loss"] for row in recorded.rows("oTrainingModel")] == pytest.approx(means, rel=1e-6)

@@ -264,7 +264,10 @@ def say_what_is_recorded(dataflow: str, frameworks: list[Framework]) -> None:
         frameworks: that are switched on.
     """
     there = [one for one in frameworks if _is_installed(one.package)]
-    what = "; ".join(dict.fromkeys(one.captures for one in there)) or "nothing: no framework that it knows is installed or switched on"
+    what = (
+        "; ".join(dict.fromkeys(one.captures for one in there))
+        or "nothing: no framework that it knows is installed or switched on"
+    )
     store = os.environ.get("DNNPROV_STORE") or "./.dnnprov"
     line = f"dnnprov: autolog records {what}, as dataflow {dataflow!r} in {_without_secret(store)}"
     if line not in _said:

@@ -202,7 +202,7 @@ def _drawing(original: Callable[..., Any]) -> Callable[..., Any]:
                 _tell("end of a pass", _end_pass, over)
             leave_out_own_frames(error)
             raise
-        current = vars(self).get(_PLACE)
+        current = getattr(self, _PLACE, None)
         if current is not None:
             current.num_batches += 1
         return batch

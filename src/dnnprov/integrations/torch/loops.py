@@ -157,7 +157,7 @@ class Loop:
             self.latest = hot.training
             if hot.is_first:
                 hot.training.num_steps += 1
-            hot.trained.step(self.losses, hot.see)
+            hot.trained.step(optimizer, self.losses, hot.see)
         else:
             self._step(optimizer)
         self.losses.clear()
@@ -174,7 +174,7 @@ class Loop:
             return
         self.latest, trained = known
         current = self._pass_of(self.latest)
-        self.latest.stepped(trained, self.losses, current)
+        self.latest.stepped(trained, optimizer, self.losses, current)
         if current is not None and self.latest.open_pass is current:
             self.hot[id(optimizer)] = self.latest.hot_step(trained, current)
         elif self._drawn is not None:

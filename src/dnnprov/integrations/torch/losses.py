@@ -1,6 +1,6 @@
 """The loss that `backward` is called on: summed up on its device, read once an epoch, and named for its function.
 
-Reading a value waits for the device, so a sum stays there until the epoch is over: one addition a step, no more.
+Reading a value waits for the device, so losses stay there until the epoch is over: one small copy a step, no more.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ FUNCTIONS = {
 }
 """Name of an autograd node, without `Backward0` -> function of `torch.nn.functional`."""
 
+NUM_PLACES = 64
+"""For losses of a device between two sums."""
+
 MAX_NODES = 16
 """Of the graph behind a loss that are looked at for its function: divisions and sums stand before it."""
 
@@ -37,37 +40,79 @@ class RunningLoss:
     """The mean of losses, kept on the device that they are on."""
 
     def __init__(self) -> None:
-        self._totals: dict[Any, Any] = {}
+        self._kept: dict[Any, Kept] = {}
+        self._latest: Kept | None = None
         self.count = 0
 
     def add(self, losses: Collection[Any]) -> None:
         """Add the loss of one step: the sum of what `backward` was called on for it; one with many values is none."""
         is_one = False
+        kept = self._latest
         for loss in losses:
-            total = self._totals.get(loss.device)
             if loss.dim():
                 if loss.numel() != 1:
                     continue
                 loss = loss.reshape(())  # noqa: PLW2901 - the same value
-            if loss.is_cuda and torch.cuda.is_current_stream_capturing():
-                continue  # what is added now would be added again at each replay
-            (self._begin(loss.device) if total is None else total).add_(loss)
+            if kept is None or loss.device != kept.device:
+                kept = self._latest = self._kept_on(loss.device)
+            if kept.is_cuda and torch.cuda.is_current_stream_capturing():
+                continue  # what is copied now would be copied again at each replay
+            if not kept.free:
+                kept.sum_up()
+            kept.free.pop().copy_(loss)
             is_one = True
         self.count += is_one
 
-    def _begin(self, device: Any) -> Any:
-        wide = torch.float32 if device.type == "mps" else torch.float64  # the former has no doubles
-        with torch.inference_mode(mode=False):  # the sum goes on where that mode has ended
-            total = self._totals[device] = torch.zeros((), dtype=wide, device=device)
-        return total
+    def _kept_on(self, device: Any) -> Kept:
+        known = self._kept.get(device)
+        if known is None:
+            known = self._kept[device] = Kept(device)
+        return known
 
     def read(self) -> float | None:
         """The mean over the steps since the last reading, which waits for the device; `None` where there was none."""
         if not self.count:
             return None
-        mean = float(sum(total.item() for total in self._totals.values())) / self.count
-        self._totals, self.count = {}, 0
+        mean = sum(kept.read() for kept in self._kept.values()) / self.count
+        self.count = 0
         return mean
+
+
+class Kept:
+    """Losses of one device: each is copied to a place of its own there, and all are summed up when no place is free.
+
+    A copy takes less than half of an addition to a sum that is a double, and makes a double of it as well. It is made
+    at once all the same: where the loss stands its loop may write something else.
+
+    Args:
+        device: of all of them.
+
+    Attributes:
+        device: as given.
+        is_cuda: whether it may be recorded into a graph of CUDA.
+        free: places that no loss was copied to yet; the last is next.
+    """
+
+    def __init__(self, device: Any) -> None:
+        wide = torch.float32 if device.type == "mps" else torch.float64  # the former has no doubles
+        self.device, self.is_cuda = device, device.type == "cuda"
+        with torch.inference_mode(mode=False):  # they are filled on where that mode has ended
+            self._all = torch.zeros(NUM_PLACES, dtype=wide, device=device)
+            self._sum = torch.zeros((), dtype=wide, device=device)
+            self._places = self._all.unbind()
+        self.free = list(self._places)
+
+    def sum_up(self) -> None:
+        """Add what stands in the places to the sum, on the device."""
+        self._sum.add_(self._all[len(self.free) :].sum())
+        self.free = list(self._places)
+
+    def read(self) -> float:
+        """The sum since the last reading, which waits for the device."""
+        self.sum_up()
+        total = float(self._sum.item())
+        self._sum.zero_()
+        return total
 
 
 def function_of(loss: Any) -> str | None:

@@ -50,19 +50,19 @@ class TrainedOptimizer:
         """The next step is the first of an epoch."""
         self._is_first, self._was_moving, self._is_moving = True, self._is_moving, False
 
-    def step(self, losses: Collection[Any], see: Callable[[TrainedOptimizer, Mapping[str, Any]], None]) -> None:
+    def step(
+        self, optimizer: Any, losses: Collection[Any], see: Callable[[TrainedOptimizer, Mapping[str, Any]], None]
+    ) -> None:
         """It has made a step.
 
         Args:
+            optimizer: that `reference` refers to.
             losses: that `backward` was called on since the step before.
             see: is told its values where they may have changed.
         """
         self.num_steps += 1
         if losses:
             self.loss.add(losses)
-        optimizer = self.reference()
-        if optimizer is None:
-            return
         if self._is_first:
             self._is_first = False
             self._keep(optimizer)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -23,7 +24,8 @@ WINDOW = 100
 """Steps that are summed up in one value, where no loader tells epochs apart; of long trainings a hundredth of them."""
 
 
-class HotStep(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HotStep:
     """All that a step needs which is neither the first of its optimizer nor of its pass.
 
     Attributes:
@@ -108,13 +110,13 @@ class LoopTraining:
         """What the next steps of an optimizer in the open pass need."""
         return HotStep(self, trained, current, trained is self._optimizers[0], self._see_change)
 
-    def stepped(self, optimizer: TrainedOptimizer, losses: Collection[Any], current: Pass | None) -> None:
+    def stepped(self, trained: TrainedOptimizer, optimizer: Any, losses: Collection[Any], current: Pass | None) -> None:
         """An optimizer has made a step, in this pass if in any."""
         self._close_left()
         if not self._is_under_way or (current is not self.open_pass and current is not None):
             self._begin_epoch(current)
-        optimizer.step(losses, self._see_change)
-        if optimizer is self._optimizers[0]:
+        trained.step(optimizer, losses, self._see_change)
+        if trained is self._optimizers[0]:
             self.num_steps += 1
             if self.open_pass is None and self.num_steps % max(WINDOW, self.num_steps // WINDOW) == 0:
                 self._close_window()
