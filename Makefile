@@ -82,9 +82,10 @@ $(DEMO)/ready: pyproject.toml
 	$(DEMO)/bin/python -m pip install --quiet --editable ".[prov,tensorboard,server]" --group demo
 	touch $@
 
-# What the demo needs, and PyTorch, which only benchmarks train with.
+# What the demo needs, and the frameworks which only benchmarks train with; torch first and by itself, as below.
 $(DEMO)/ready-for-bench: $(DEMO)/ready
-	$(DEMO)/bin/python -m pip install --quiet torch==2.13.0 "pyyaml>=6.0"
+	$(DEMO)/bin/python -m pip install --quiet torch==2.13.0
+	$(DEMO)/bin/python -m pip install --quiet --group bench
 	touch $@
 
 # torch by itself and first, so that no other package asks for a newer one.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dnnprov.integrations.metric_names import with_canonical_names
+from dnnprov.integrations.torch.losses import RunningLoss
 
 _FORKS = ("_step", "_epoch")
 """Lightning keeps a metric that is logged both by step and by epoch under three names; the bare one is the epoch's."""
@@ -18,18 +19,19 @@ _FORKS = ("_step", "_epoch")
 class EpochMetrics:
     """The metrics of the epoch under way, and the mean of its loss, which nobody may have logged.
 
-    The loss of a step lies on the device until it is asked for, which waits for that. So the sum stays there too, and
-    is asked for once an epoch.
+    The loss of a step lies on the device until it is asked for, which waits for that. So losses stay there, and their
+    mean is asked for once an epoch.
     """
 
     def __init__(self) -> None:
         self._before: dict[str, Any] = {}
-        self._total: Any = None
-        self._num_steps, self._num_parts = 0, 1
+        self._loss = RunningLoss()
+        self._num_parts = 1
 
     def begin(self, metrics: Mapping[str, Any]) -> None:
         """An epoch, a validation or a test begins: what the Trainer holds now is of before."""
-        self._before, self._total, self._num_steps = dict(metrics), None, 0
+        self._before = dict(metrics)
+        self._loss.forget()
 
     def add_step(self, outputs: Any, num_parts: int) -> None:
         """A step gave this.
@@ -38,11 +40,11 @@ class EpochMetrics:
             outputs: of `training_step`, as Lightning hands it to callbacks.
             num_parts: by which Lightning has divided the loss: the batches whose gradients are added up.
         """
-        loss: Any = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        is_mapping = type(outputs) is dict or isinstance(outputs, Mapping)  # the question for the class costs less
+        loss: Any = outputs.get("loss") if is_mapping else outputs
         if hasattr(loss, "detach"):
-            loss = loss.detach().float()
-            self._total = loss if self._total is None else self._total + loss
-            self._num_steps, self._num_parts = self._num_steps + 1, num_parts
+            self._loss.add([loss.detach() if loss.requires_grad else loss])
+            self._num_parts = num_parts
 
     def logged(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """What was logged since `begin`, each metric under its bare name."""
@@ -57,8 +59,8 @@ class EpochMetrics:
         """
         logged = self.logged(metrics)
         found = with_canonical_names(logged)
-        if "loss" not in logged and self._total is not None:
-            found["loss"] = float(self._total.item()) * self._num_parts / self._num_steps
+        if "loss" not in logged and (mean := self._loss.mean()) is not None:
+            found["loss"] = mean * self._num_parts
         return found
 
 

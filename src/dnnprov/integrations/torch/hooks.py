@@ -125,7 +125,7 @@ def _going_back(original: Callable[..., Any]) -> Callable[..., Any]:
         loop = this_thread.loop
         if loop.hot and loop.scaling is None:
             loop.losses.append(self.detach())
-        elif not is_compiling():
+        elif not is_compiling() and claimed_by() is None:
             _tell("backward", loop.went_back, self)
         return result
 
@@ -219,7 +219,7 @@ def _criterion(original: Callable[..., Any]) -> Callable[..., Any]:
             raise
         if not is_compiling():
             loop = this_thread.loop
-            if not loop.hot or loop.is_evaluating or not torch.is_grad_enabled():
+            if (not loop.hot or loop.is_evaluating or not torch.is_grad_enabled()) and claimed_by() is None:
                 _tell("criterion", loop.called, self, result)
         return result
 
@@ -233,8 +233,8 @@ def _training_mode(original: Callable[..., Any]) -> Callable[..., Any]:
         except BaseException as error:
             leave_out_own_frames(error)
             raise
-        if mode and not is_compiling():
-            current_loop().switched_to_training()
+        if mode and not is_compiling():  # of each module below as well, in some Trainers in every step
+            this_thread.loop.is_evaluating = False
         return result
 
     return train
@@ -355,13 +355,17 @@ def _reading(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _before_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - of PyTorch
-    if (args or kwargs) and not is_compiling():
+    if (args or kwargs) and not is_compiling() and claimed_by() is None:
         _tell("step", current_loop().begin_step, args, kwargs)
 
 
 def _after_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - of PyTorch
     if not is_compiling():
+        loop = this_thread.loop
+        if not loop.hot and claimed_by() is not None:
+            loop.num_steps += 1
+            return
         try:
-            this_thread.loop.stepped(optimizer)
+            loop.stepped(optimizer)
         except Exception as error:  # noqa: BLE001 - P1: recording never raises into a training
             _note_failure("step", error)

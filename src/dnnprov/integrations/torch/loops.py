@@ -68,7 +68,7 @@ class Loop:
         extras: hyperparameters of scaling and clipping that were seen since the last step.
         losses: that `backward` was called on since the last step, off their graphs.
         scaling: a scaled loss, weakly, and the loss that it was made from.
-        is_evaluating: whether `eval` was called on a model, and nothing was trained since.
+        is_evaluating: whether `eval` was called on a model, and neither `train` nor a step since.
         hot: by the address of an optimizer, what its next step in the same pass belongs to. What it is empty for takes
             the long way, which looks at everything; most steps of a training take the short one.
     """
@@ -204,10 +204,6 @@ class Loop:
     def switched_to_evaluation(self, model: Any) -> None:
         """`eval` was called on a model."""
         self._evaluated, self.is_evaluating = weakref.ref(model), True
-
-    def switched_to_training(self) -> None:
-        """`train` was called on a model."""
-        self.is_evaluating = False
 
     def _is_evaluation(self) -> bool:
         if self.is_evaluating and (self._evaluated is None or self._evaluated() is None):

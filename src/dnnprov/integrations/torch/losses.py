@@ -69,11 +69,19 @@ class RunningLoss:
             known = self._kept[device] = Kept(device)
         return known
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._kept, self._latest, self.count = {}, None, 0
+
+    def mean(self) -> float | None:
+        """That over the steps so far, which waits for the device; `None` where there was none."""
+        return sum(kept.total() for kept in self._kept.values()) / self.count if self.count else None
+
     def read(self) -> float | None:
         """The mean over the steps since the last reading, which waits for the device; `None` where there was none."""
-        if not self.count:
-            return None
-        mean = sum(kept.read() for kept in self._kept.values()) / self.count
+        mean = self.mean()
+        for kept in self._kept.values() if self.count else ():
+            kept.begin_anew()
         self.count = 0
         return mean
 
@@ -107,12 +115,14 @@ class Kept:
         self._sum.add_(self._all[len(self.free) :].sum())
         self.free = list(self._places)
 
-    def read(self) -> float:
-        """The sum since the last reading, which waits for the device."""
+    def total(self) -> float:
+        """The sum so far, which waits for the device."""
         self.sum_up()
-        total = float(self._sum.item())
+        return float(self._sum.item())
+
+    def begin_anew(self) -> None:
+        """Forget the sum."""
         self._sum.zero_()
-        return total
 
 
 def function_of(loss: Any) -> str | None:
