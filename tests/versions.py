@@ -40,7 +40,7 @@ PACKAGES = {
 FILES = {"ray": "ray_tune"}
 """Of frameworks whose files of tests begin with another word than its name."""
 
-FURTHER_FILES = ("faults/test_ranks.py",)
+FURTHER_FILES = ("faults/test_ranks.py", "integrations/test_autologging.py")
 """With marked tests, beside those of the integrations."""
 
 
@@ -105,7 +105,7 @@ def run(folder: Path) -> dict[str, Counter[str]]:
     options = ["-q", "--no-cov", "--numprocesses=logical", "-W", "default", f"--junitxml={report}"]
     subprocess.run([sys.executable, "-m", "pytest", *options, *map(str, files)], cwd=TESTS.parent, check=False)
     found: dict[str, Counter[str]] = {}
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written a moment ago by pytest
+    for case in ET.parse(report).iter("testcase"):
         outcomes = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
         outcome = "skipped" if outcomes == ["skipped"] else "failed" if outcomes else "passed"
         file = case.get("classname", "").removeprefix("tests.").replace(".", "/") + ".py"
@@ -129,7 +129,9 @@ def results(found: dict[str, Counter[str]]) -> dict[str, object]:
         told[framework] = {
             "versions": {package: version(package).partition("+")[0] for package in packages},
             "cases": {outcome: counts[outcome] for outcome in ("passed", "failed", "skipped")},
-            "failed": sorted(key for key, count in found.items() if key.partition("::")[0] in files and count["failed"]),
+            "failed": sorted(
+                key for key, count in found.items() if key.partition("::")[0] in files and count["failed"]
+            ),
             "captures": {thing: sorted(keys) for thing, keys in sorted(shown.items())},
         }
     return told

@@ -45,7 +45,10 @@ THINGS = {
 def framework_parts() -> dict[str, str]:
     """Name of a part of the page -> its Markdown."""
     told = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return {"versions": _versions(told["oldest"], told["newest"]), "captures": _captures(told["oldest"], told["newest"])}
+    return {
+        "versions": _versions(told["oldest"], told["newest"]),
+        "captures": _captures(told["oldest"], told["newest"]),
+    }
 
 
 def _versions(oldest: dict[str, Any], newest: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ except ModuleNotFoundError as error:
 
 from dnnprov.integrations.framework_version import check_oldest
 
-check_oldest("dnnprov.accelerate", "Accelerate", "1.0", _accelerate.__version__)
+check_oldest("dnnprov.accelerate", "Accelerate", "1.3", _accelerate.__version__)
 
 from dnnprov.integrations.accelerate.tracker import Tracker  # noqa: E402 - an older one may lack what it imports
 

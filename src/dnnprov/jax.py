@@ -13,7 +13,7 @@ except ModuleNotFoundError as error:
 
 from dnnprov.integrations.framework_version import check_oldest
 
-check_oldest("dnnprov.jax", "JAX", "0.4.35", _jax.__version__)
+check_oldest("dnnprov.jax", "JAX", "0.7.2", _jax.__version__)
 
 from dnnprov.integrations.jax.watching import WatchedTraining, watch  # noqa: E402 - an older one may lack what it needs
 

@@ -72,6 +72,7 @@ def elastic(elastic_store, monkeypatch):
     return elastic_store
 
 
+@pytest.mark.captures("ranks", framework="torch")
 def test_torchrun_makes_one_run_of_which_rank_0_records_what_is_the_same_everywhere(elastic):
     assert rows_of(elastic, "SELECT name, status, exit_reason FROM run") == [
         {"name": "m-1", "status": "finished", "exit_reason": None}
@@ -438,6 +439,7 @@ with dnnprov.start_run("m") as run:
 a training, the number of ranks is taken back."""
 
 
+@pytest.mark.captures("ranks", framework="lightning")
 @pytest.mark.parametrize("started", ["before", "after"])
 def test_a_run_that_is_started_before_or_after_lightning_starts_further_ranks_is_one(store, tmp_path, started):
     script = tmp_path / "train.py"
@@ -480,6 +482,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.captures("ranks", framework="jax")
 def test_processes_of_jax_are_asked_for_their_rank(store, tmp_path):
     script = tmp_path / "train.py"
     script.write_text(JAX)

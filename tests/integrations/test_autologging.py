@@ -196,6 +196,7 @@ def test_the_dataflow_is_named_for_the_program(store, tmp_path, monkeypatch, way
 # Keras
 
 
+@pytest.mark.captures("without a call", framework="keras")
 def test_a_fit_without_any_call_of_ours_is_recorded(recorded):
     dnnprov.autolog("net")
     model = small_model(0.5)

@@ -31,7 +31,9 @@ class Net(nnx.Module):
     def __init__(self, rngs):
         self.hidden = nnx.Linear(4, 8, rngs=rngs)
         self.drop = nnx.Dropout(0.4, rngs=rngs)
-        self.tail = getattr(nnx, "List", list)([nnx.BatchNorm(8, rngs=rngs), nnx.Linear(8, 2, use_bias=False, rngs=rngs)])
+        self.tail = getattr(nnx, "List", list)(
+            [nnx.BatchNorm(8, rngs=rngs), nnx.Linear(8, 2, use_bias=False, rngs=rngs)]
+        )
 
     def __call__(self, x):
         x = self.drop(nnx.relu(self.hidden(x)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
 import dnnprov
@@ -21,6 +22,8 @@ from dnnprov.model.events import ProblemRecorded, RunEnded, RunStarted, TaskBega
 from dnnprov.transformers import Callback
 from recorded import column_of, rows_of
 from small_transformers import NoLabels, Words, small_bert, trainer
+
+TORCH = tuple(int(number) for number in torch.__version__.split(".")[:2])
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*treespec", "ignore:.*pin_memory", "ignore:.*lr_scheduler.step")
 
@@ -221,7 +224,9 @@ def test_evaluations_within_an_epoch_are_series_too(recorded, tmp_path):
     runs = trainer(tmp_path, [Callback("bert")], num_train_epochs=1, eval_strategy="steps", eval_steps=2)
     runs.train()
     series = rows_of(recorded.store, "SELECT step, epoch FROM metric WHERE name = 'val_loss'")
-    assert series == [{"step": 2, "epoch": 1}, {"step": 3, "epoch": 1}]
+    evaluated = [log["step"] for log in runs.state.log_history if "eval_loss" in log]  # older ones leave the end out
+    assert series == [{"step": step, "epoch": 1} for step in evaluated]
+    assert evaluated[0] == 2
     assert recorded.rows("oTrainingModel")[0]["val_loss"] > 0
 
 
@@ -283,6 +288,7 @@ def test_ctrl_c_is_an_interrupted_run(recorded, tmp_path):
     assert [(one.status, one.reason) for one in recorded.events(RunEnded)] == [("interrupted", "KeyboardInterrupt")]
 
 
+@pytest.mark.skipif(TORCH < (2, 6), reason="Transformers loads no state of an optimizer with older torch")
 def test_a_training_that_goes_on_from_a_checkpoint_used_it(recorded, tmp_path):
     trainer(tmp_path, num_train_epochs=1, save_strategy="epoch").train()  # nobody records it
     checkpoint = tmp_path / "out" / "checkpoint-3"

@@ -89,7 +89,7 @@ FRAMEWORKS = (
         "keras",
         "dnnprov.integrations.keras.activation",
         "fit, evaluate and files of Keras",
-        ("3.10", "3.15"),
+        ("3.12", "3.15"),
         "loops of your own without `with provenance.training(model)`; values of single batches without batches=True",
     ),
     Framework(
@@ -111,7 +111,7 @@ FRAMEWORKS = (
         "transformers",
         "dnnprov.integrations.transformers.activation",
         "train, evaluate, predict and checkpoints of the Trainer of Transformers",
-        ("5.24", "5.24"),
+        ("5.0", "5.24"),
     ),
     Framework(
         "torch",

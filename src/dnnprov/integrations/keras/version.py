@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnnprov.integrations.framework_version import check_oldest
 
-OLDEST = "3.10"
+OLDEST = "3.12"
 """As `pyproject.toml` says for the extra `keras`."""
 
 
@@ -15,6 +15,6 @@ def check_version(version: str) -> None:
         >>> check_version("3.15.0")
         >>> check_version("2.15.0")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        dnnprov.errors.UnsupportedVersionError: dnnprov.keras records Keras 3.10 and later; installed is ...
+        dnnprov.errors.UnsupportedVersionError: dnnprov.keras records Keras 3.12 and later; installed is ...
     """
     check_oldest("dnnprov.keras", "Keras", OLDEST, version)
