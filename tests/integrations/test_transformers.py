@@ -110,6 +110,7 @@ def test_hyperparameters_have_the_shared_names_and_their_own(trained):
         "filter": "lower-case",  # stated
     }
     assert expected.items() <= found.items()
+    assert found["sampler"].endswith("RandomSampler")  # of Accelerate or PyTorch
     assert found["num_parameters"] == sum(row["num_parameters"] for row in trained.recorded.rows("iLayers"))
     assert not [name for name in found if "token" in name or "dir" in name or name.startswith(("hub", "logging"))]
 

@@ -55,13 +55,7 @@ def _batch_size(loader: Any) -> int | None:
 
 
 def _shuffles(loader: Any) -> bool | None:
-    sampler = loader.batch_sampler
-    for _ in range(MAX_SAMPLERS):  # Accelerate puts its own around that of a rank
-        inner = getattr(sampler, "batch_sampler", None) or getattr(sampler, "sampler", None)
-        if inner is None:
-            break
-        sampler = inner
-    sampler = loader.sampler if sampler is None else sampler
+    sampler = _innermost_sampler(loader)
     if isinstance(sampler, RandomSampler):
         return True
     if isinstance(sampler, _SEQUENTIAL):
@@ -74,7 +68,20 @@ def _sampler_name(loader: Any) -> str | None:
     if isinstance(loader.dataset, IterableDataset):
         return None
     is_own = loader.batch_sampler is not None and not type(loader.batch_sampler).__module__.startswith("torch.")
-    return type(loader.batch_sampler if is_own else loader.sampler).__name__
+    if is_own and _innermost_sampler(loader) is loader.batch_sampler:
+        return type(loader.batch_sampler).__name__
+    return type(_innermost_sampler(loader)).__name__
+
+
+def _innermost_sampler(loader: Any) -> Any:
+    """What decides on the order; `loader.sampler` says nothing where a batch sampler was given."""
+    sampler = loader.batch_sampler
+    for _ in range(MAX_SAMPLERS):  # Accelerate puts its own around that of a rank
+        inner = getattr(sampler, "batch_sampler", None) or getattr(sampler, "sampler", None)
+        if inner is None:
+            break
+        sampler = inner
+    return loader.sampler if sampler is None else sampler
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
