@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -312,6 +313,23 @@ def test_a_validation_split_is_recorded_with_the_samples_on_both_sides(recorded)
         "initial_epoch": 0,
     }
     assert expected.items() <= found.items()
+
+
+@pytest.mark.captures("data")
+def test_the_arrays_of_a_fit_are_its_data_without_those_cut_off_for_validation(recorded):
+    fitted(recorded, validation_split=0.25)
+    (row,) = recorded.rows("iTrainingData")
+    expected = {
+        "inputs_shape": "[24, 4]",
+        "inputs_dtype": "float32",
+        "targets_shape": "[24]",
+        "num_samples": 24,
+        "class_counts": '{"0": 8, "1": 8, "2": 8}',
+        "num_classes": 3,
+        "num_bytes": X[:24].nbytes + Y[:24].nbytes,
+        "sha256": hashlib.sha256(X[:24].tobytes() + Y[:24].tobytes()).hexdigest(),
+    }
+    assert expected.items() <= row.items()
 
 
 @pytest.mark.captures("validation")

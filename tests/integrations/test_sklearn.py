@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import pickle
 import traceback
@@ -90,6 +91,15 @@ def test_the_steps_before_it_are_filters_and_its_layers_are_layers(done):
     assert [tuple(row.values()) for row in layers] == [
         (1, "hidden_1", "relu", 8, 56), (2, "hidden_2", "relu", 4, 36), (3, "output", "logistic", 1, 5),
     ]  # fmt: skip
+
+
+@pytest.mark.captures("data")
+def test_the_arrays_of_a_fit_are_its_data(done):
+    place, _ = done
+    (row,) = rows_of(place, "SELECT * FROM iTrainingData")
+    assert (row["inputs_shape"], row["targets_shape"], row["num_samples"]) == ("[60, 6]", "[60]", 60)
+    assert row["sha256"] == hashlib.sha256(X.tobytes() + Y.tobytes()).hexdigest()
+    assert row["class_counts"] == f'{{"0": {(Y == 0).sum()}, "1": {(Y == 1).sum()}}}'
 
 
 @pytest.mark.captures("test")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.file_hash import FileState, file_state
 from dnnprov.integrations.call_stack import how_left, is_on_a_stack
+from dnnprov.integrations.data_arrays import record_arrays
 from dnnprov.integrations.keras.file_watch import files_read_into, watch_files
 from dnnprov.integrations.keras.filters import filter_rows
 from dnnprov.integrations.keras.hyperparameters import fit_values, hyperparameters, model_values
@@ -69,14 +70,20 @@ class ModelRecording:
             num_epochs: that are asked for.
         """
         parameters: dict[str, Any] = {}
+        on_what: dict[str, Any] = {}
         first_only: dict[str, Any] = {} if num_epochs is None else {"num_epochs": num_epochs}
+        arguments: dict[str, Any] = {}
         with self.steps.guarded("keras hyperparameters"):
             parameters = hyperparameters(model, find_batch_size())
         with self.steps.guarded("keras fit arguments"):
-            how, on_what = fit_values(find_fit_arguments())
+            arguments = find_fit_arguments()
+            how, on_what = fit_values(arguments)
             parameters.update(how)
             first_only.update(on_what)
         self._begin(model, model, parameters, first_only)
+        if self.steps.training is not None:
+            with self.steps.guarded("keras data"):
+                record_arrays(self.steps.training, arguments.get("x"), arguments.get("y"), on_what.get("num_samples"))
         if callback_list is not None:
             self._fit_list = weakref.ref(callback_list)
             self.steps.end_with(callback_list)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.current_runs import activate
 from dnnprov.capture.run_task import end_of_block
+from dnnprov.integrations.data_arrays import record_arrays
 from dnnprov.integrations.run_choice import in_another_thread
 from dnnprov.integrations.sklearn.estimators import final_estimator, hyperparameters, is_search
 from dnnprov.integrations.sklearn.filters import TransformedData, filter_rows, preprocessing_rows
@@ -52,6 +53,7 @@ class FitRecorder:
             kwargs: of the call.
         """
         data = args[0] if args else kwargs.get("X")
+        targets = args[1] if len(args) > 1 else kwargs.get("y")
         if name in {"transform", "fit_transform"} or (name == "fit" and not _predicts(estimator)):
             result = method()
             with suppress(Exception):  # the data is the user's, and may be anything
@@ -61,7 +63,7 @@ class FitRecorder:
         recording = self._recording(estimator)
         if recording is None:
             return method()
-        return recording.score(method, data) if name == "score" else recording.fit(method, data)
+        return recording.score(method, data) if name == "score" else recording.fit(method, data, targets)
 
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Finish the runs that were started here."""
@@ -101,11 +103,14 @@ class EstimatorRecording:
         self.steps = steps
         self._fitted_to: weakref.ref[Any] | None = None
 
-    def fit(self, method: Callable[[], Any], data: Any) -> Any:
+    def fit(self, method: Callable[[], Any], data: Any, targets: Any = None) -> Any:
         """A fit: a Training task, within which its run is the active one."""
         estimator = self._estimator()
         with self.steps.guarded("sklearn fit"):
             self._begin(estimator, data)
+        if self.steps.training is not None and self.steps.is_training:
+            with self.steps.guarded("sklearn data"):
+                record_arrays(self.steps.training, data, targets, num_samples(data))
         take_back = activate(self.steps.run) if self.steps.run is not None and self.steps.is_training else None
         try:
             result = method()

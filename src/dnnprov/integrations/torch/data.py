@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from dnnprov.integrations.torch.described import described
+from dnnprov.integrations.data_arrays import MAX_CLASSES, array_values, class_counts, hash_values, is_array
 from dnnprov.integrations.torch.loaders import num_batches, num_samples
 from dnnprov.integrations.torch.transforms import base_datasets
 from dnnprov.model.values import json_text
@@ -25,11 +22,6 @@ if TYPE_CHECKING:
 
     from dnnprov.capture.run_task import RunTask
 
-MAX_HASHED_BYTES = 256 << 20
-MAX_COUNTED = 1_000_000
-MAX_CLASSES = 1000
-_CHUNK = 1 << 22
-
 
 def record_data(task: RunTask, loader: Any) -> None:
     """Record what a training is fed from; the hash and the counts follow in the background."""
@@ -37,9 +29,7 @@ def record_data(task: RunTask, loader: Any) -> None:
     row = {"role": "training", "data_set": type(dataset).__name__, **_sizes(loader)}
     parts = base_datasets(dataset)
     arrays = next((found for one in parts if (found := arrays_of(one))), {})
-    for name, array in arrays.items():
-        row[f"{name}_shape"] = json_text(list(array.shape))
-        row[f"{name}_dtype"] = described(array.dtype) if isinstance(array, torch.Tensor) else str(array.dtype)
+    row.update(array_values(arrays))
     root = next((place for one in parts if (place := _root(one)) is not None), None)
     if root is not None:
         row["root"] = root
@@ -50,11 +40,11 @@ def arrays_of(dataset: Any) -> dict[str, Any]:
     """The tensors and arrays that a data set holds, by name: of a TensorDataset and of torchvision's small ones."""
     held = _vars(dataset)
     tensors = held.get("tensors")
-    if isinstance(tensors, list | tuple) and all(_is_array(one) for one in tensors):
+    if isinstance(tensors, list | tuple) and all(is_array(one) for one in tensors):
         names = ("inputs", "targets") if len(tensors) == 2 else tuple(f"tensor_{n}" for n in range(1, len(tensors) + 1))
         return dict(zip(names, tensors, strict=True))
     found = {"inputs": held.get("data"), "targets": held.get("targets", held.get("labels"))}
-    return {name: array for name, array in found.items() if _is_array(array)}
+    return {name: array for name, array in found.items() if is_array(array)}
 
 
 def _record(task: RunTask, row: dict[str, Any], parts: list[Any], arrays: Mapping[str, Any]) -> None:
@@ -64,7 +54,7 @@ def _record(task: RunTask, row: dict[str, Any], parts: list[Any], arrays: Mappin
         row.update(_files(parts))
     if arrays:
         with suppress(Exception):
-            row.update(_hash(arrays))
+            row.update(hash_values(arrays))
     task.record("iTrainingData", "used", [row])
 
 
@@ -83,21 +73,10 @@ def _classes(parts: list[Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
     labels = arrays.get("targets")
     if labels is None:
         labels = next((one for part in parts if (one := _vars(part).get("targets")) is not None), None)
-    if labels is not None and len(labels) <= MAX_COUNTED and (counts := _counts(labels)):
+    if labels is not None and (counts := class_counts(labels)):
         found["class_counts"] = json_text(counts)
         found.setdefault("num_classes", len(counts))
     return found
-
-
-def _counts(labels: Any) -> dict[str, int]:
-    if isinstance(labels, torch.Tensor):
-        if labels.dim() != 1 or labels.is_floating_point() or labels.device.type != "cpu":
-            return {}
-        labels = labels.tolist()
-    elif hasattr(labels, "tolist"):
-        labels = labels.tolist()
-    counts = Counter(one for one in labels if isinstance(one, int | str))
-    return {str(name): counts[name] for name in sorted(counts, key=str)} if len(counts) <= MAX_CLASSES else {}
 
 
 def _files(parts: list[Any]) -> dict[str, Any]:
@@ -113,33 +92,9 @@ def _files(parts: list[Any]) -> dict[str, Any]:
     return {}
 
 
-def _hash(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """A hash over the bytes of all arrays, in order, up to the budget."""
-    whole, left, size = hashlib.sha256(), MAX_HASHED_BYTES, 0
-    for array in arrays.values():
-        if isinstance(array, torch.Tensor):
-            if array.device.type != "cpu" or not array.is_contiguous():
-                return {}
-            data = memoryview(array.detach().view(torch.uint8).reshape(-1).numpy())  # type: ignore[arg-type]
-        else:
-            data = memoryview(array).cast("B")
-        size += len(data)
-        for begin in range(0, min(left, len(data)), _CHUNK):
-            whole.update(data[begin : min(begin + _CHUNK, left)])
-        left = max(left - len(data), 0)
-    found: dict[str, Any] = {"sha256": whole.hexdigest(), "num_bytes": size}
-    if size > MAX_HASHED_BYTES:
-        found["num_bytes_hashed"] = MAX_HASHED_BYTES
-    return found
-
-
 def _root(dataset: Any) -> str | None:
     root = _vars(dataset).get("root")
     return str(Path(root).absolute()) if isinstance(root, str | os.PathLike) else None
-
-
-def _is_array(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) or (type(value).__module__ == "numpy" and hasattr(value, "dtype"))
 
 
 def _vars(thing: Any) -> Mapping[str, Any]:
