@@ -9,6 +9,7 @@ from accelerate import Accelerator
 import dnnprov
 from dnnprov.accelerate import Tracker
 from dnnprov.errors import UsageError
+from dnnprov.integrations.torch import recordings
 from dnnprov.model.events import ProblemRecorded, RunEnded, RunStarted, TaskBegan
 from recorded import rows_of
 
@@ -58,7 +59,7 @@ def test_the_run_of_an_enclosing_block_is_taken_and_left_open(recorded):
 
 def test_a_failure_of_ours_does_not_reach_the_loop(recorded, monkeypatch):
     tracker = Tracker("line")
-    monkeypatch.setattr(tracker._steps, "end_epoch", None)
+    monkeypatch.setattr("dnnprov.integrations.accelerate.tracker.with_canonical_names", None)
     train(tracker).end_training()
     assert "NoneType" in recorded.events(ProblemRecorded)[0].detail
 
@@ -66,3 +67,39 @@ def test_a_failure_of_ours_does_not_reach_the_loop(recorded, monkeypatch):
 def test_wrong_arguments_are_refused_before_anything_trains():
     with pytest.raises(UsageError, match="params='x' is a str"):
         Tracker("line", params="x")
+
+
+@pytest.mark.captures("loss function", "layers", "without a call")
+@pytest.mark.parametrize("is_tracked", [False, True])
+def test_a_loop_that_autolog_sees_has_an_epoch_a_pass_and_one_training(recorded, is_tracked):
+    """Its loaders draw one batch ahead, so that the loader under them is through before the last batch trains."""
+    dnnprov.autolog("line")
+    accelerator = Accelerator(cpu=True, log_with=Tracker("line") if is_tracked else None)
+    accelerator.init_trackers("line")
+    torch.manual_seed(3)
+    data = torch.utils.data.TensorDataset(torch.randn(24, 4), torch.arange(24) % 2)
+    model = torch.nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model, optimizer, batches = accelerator.prepare(model, optimizer, torch.utils.data.DataLoader(data, batch_size=8))
+    means = []
+    for epoch in (1, 2, 3):
+        losses = []
+        for x, y in batches:
+            loss = torch.nn.functional.cross_entropy(model(x), y)
+            accelerator.backward(loss)
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.item())
+        means.append(sum(losses) / 3)
+        accelerator.log({"epoch": epoch, "val_acc": epoch / 4})
+    accelerator.end_training()
+    recordings._finish_all()  # as at the end of the program
+    rows = recorded.rows("oTrainingModel")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["loss"] for row in rows] == pytest.approx(means, rel=1e-6)
+    assert [row.get("val_accuracy") for row in rows] == ([0.25, 0.5, 0.75] if is_tracked else [None] * 3)
+    assert recorded.parameters()["loss_function"] == "cross_entropy"
+    assert [row["type"] for row in recorded.rows("iLayers")] == ["Linear"]
+    assert len([event for event in recorded.events(TaskBegan) if event.tag == "Training"]) == 1
+    assert len({event.name for event in recorded.events(RunStarted)}) == 1
+    assert recorded.events(ProblemRecorded) == []

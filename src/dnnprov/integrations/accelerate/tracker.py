@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelerate.tracking import GeneralTracker, on_main_process
 
+from dnnprov.capture.current_runs import activate
 from dnnprov.integrations.autologging import program_name
 from dnnprov.integrations.metric_names import canonical_parameters, with_canonical_names
 from dnnprov.integrations.run_choice import RunChoice
@@ -14,12 +15,16 @@ from dnnprov.integrations.training_steps import TrainingSteps
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from dnnprov.capture.run import Run
     from dnnprov.model.events import RunStatus
 
 _base: Any = GeneralTracker
+
+
+def _nothing() -> None:
+    """Leave no run: none was entered."""
 
 
 class Tracker(_base):  # type: ignore[misc]
@@ -70,6 +75,7 @@ class Tracker(_base):  # type: ignore[misc]
         super().__init__()
         choice = RunChoice(program_name() if dataflow is None else dataflow, params, name, tags, store, run)
         self._steps = TrainingSteps(choice)
+        self._leave: Callable[[], None] = _nothing
 
     @property
     def run(self) -> Run | None:
@@ -101,9 +107,8 @@ class Tracker(_base):  # type: ignore[misc]
             if isinstance(epoch, bool) or not isinstance(epoch, int | float) or epoch != int(epoch):
                 run.log(**{**values, "step": step})
                 return
-            if not self._steps.is_training:
-                self._steps.begin_training({})
-            self._steps.end_epoch(int(epoch), with_canonical_names(values))
+            metrics = {name: value for name, value in with_canonical_names(values).items() if name != "epoch"}
+            run.log_epoch(int(epoch), **metrics)  # which joins them to what `autolog` sees of the loop
 
     @on_main_process  # type: ignore[untyped-decorator]
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
@@ -114,8 +119,12 @@ class Tracker(_base):  # type: ignore[misc]
             reason: why, in words.
         """
         with self._steps.guarded("accelerate finish"):
-            self._steps.end_training(status or "finished", reason)
-            self._steps.finish(status, reason)
+            self._leave()
+            self._steps.finish(status or "finished", reason)
 
     def _begun(self) -> Run:
-        return self._steps.choice.at_testing()
+        """The run, which is the active one until the tracker is finished: what `autolog` sees goes into it."""
+        run = self._steps.choice.at_testing()
+        if self._leave is _nothing:
+            self._leave = activate(run)
+        return run

@@ -11,6 +11,7 @@ and otherwise once in a while.
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from dnnprov.model.signals import came_from_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from dnnprov.integrations.torch.passes import Pass
 
@@ -91,6 +93,10 @@ def _wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> bool:
         vars(seen)["is_seen_by_dnnprov"] = True
         setattr(owner, name, seen)
     return True
+
+
+_DRAWN_AHEAD = frozenset({"accelerate.data_loader"})
+"""Modules that draw a batch before they give out the one before: their pass is over when they drop its iterator."""
 
 
 def _tell(where: str, job: Callable[..., Any], *args: Any) -> Any:
@@ -182,8 +188,10 @@ def _begin_pass(loader: Any, iterator: Any) -> None:
         weakref.finalize(iterator, _let_go, weakref.ref(loop), begun).atexit = False
 
 
-def _end_pass(over: Pass) -> None:
-    current_loop().end_pass(over, is_whole=True)
+def _end_pass(over: Pass, drawn_by: FrameType) -> None:
+    over.is_whole = True
+    if drawn_by.f_globals.get("__name__") not in _DRAWN_AHEAD:
+        current_loop().end_pass(over)
 
 
 def _let_go(loop: weakref.ref[Loop], begun: Pass) -> None:
@@ -199,7 +207,7 @@ def _drawing(original: Callable[..., Any]) -> Callable[..., Any]:
             batch = original(self)
         except BaseException as error:
             if isinstance(error, StopIteration) and (over := vars(self).get(_PLACE)) is not None:
-                _tell("end of a pass", _end_pass, over)
+                _tell("end of a pass", _end_pass, over, sys._getframe(1))  # noqa: SLF001 - there is no other way to know
             leave_out_own_frames(error)
             raise
         current = getattr(self, _PLACE, None)

@@ -108,12 +108,12 @@ class Loop:
         self._passes.append(begun)
         return begun
 
-    def end_pass(self, over: Pass, *, is_whole: bool = False) -> None:
+    def end_pass(self, over: Pass) -> None:
         """A pass came to its end, or its iterator went away before that."""
         if over.is_over:
             return
         self.hot = {}
-        over.is_over, over.is_whole = True, is_whole
+        over.is_over = True
         self._passes = [one for one in self._passes if one is not over]
         if over.training is not None:
             over.training.pass_ends(over)
