@@ -262,6 +262,19 @@ def test_a_plateau_says_which_metric_led_to_it(recorded):
     assert {"factor": 0.5, "patience": 0, "threshold": 100, "mode": "min"}.items() <= row.items()
 
 
+def test_a_warm_up_that_begins_with_no_rate_is_told_by_the_rate_it_leads_to(recorded):
+    model = small_model()
+    optimizer = sgd(model)
+    warm_up = schedulers.LambdaLR(optimizer, lambda epoch: min(1.0, epoch / 2))
+    for _ in range(3):
+        train_epoch(model, optimizer, loader(0, 16), nn.CrossEntropyLoss())
+        warm_up.step()
+    end_of_program()
+    rate = optimizer.param_groups[0]["initial_lr"]
+    assert recorded.parameters()["learning_rate"] == rate
+    assert [(epoch, new) for epoch, _, _, new in recorded.adaptations()] == [(1, 0.0), (2, rate / 2), (3, rate)]
+
+
 @pytest.mark.captures("adaptations")
 def test_a_schedule_that_steps_each_batch_is_one_change_an_epoch(recorded):
     model = small_model()

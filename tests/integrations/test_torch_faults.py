@@ -305,7 +305,7 @@ def fail(*args, **kwargs):
         (loops.Loop, "switched_to_evaluation"),
         (loops, "find_living"),
         (loops, "begin_training"),
-        (beginning, "group_values"),
+        (beginning, "starting_values"),
         (beginning, "schedule_values"),
         (beginning, "loader_values"),
         (beginning, "layer_rows"),

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.integrations.technique import BY_HAND, Technique
-from dnnprov.integrations.torch.optimizers import RATE, group_values, optimizer_names, other_names, rates
+from dnnprov.integrations.torch.optimizers import (
+    RATE,
+    group_values,
+    optimizer_names,
+    other_names,
+    rates,
+    starting_values,
+)
 from dnnprov.integrations.torch.schedulers import scheduler_parameters, technique_of
 
 if TYPE_CHECKING:
@@ -48,9 +55,7 @@ class TrainerOptimizers:
             bare, suffix = bare_optimizer(optimizer), _suffix(place)
             held = {**optimizer_names(bare, suffix), **held}
             others.update(other_names(bare, suffix))
-            first: dict[str, Any] = next(iter(optimizer.param_groups), {})
-            if held.get(f"{RATE}{suffix}") == 0 and first.get("initial_lr"):  # a warm-up begins with nothing
-                held[f"{RATE}{suffix}"] = first["initial_lr"]
+            held.update(starting_values(optimizer.param_groups, suffix))
         return held, {name: value for name, value in others.items() if name not in held}
 
     def end(self) -> None:

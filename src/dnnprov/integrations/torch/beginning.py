@@ -13,7 +13,7 @@ from dnnprov.integrations.torch.files import use_files
 from dnnprov.integrations.torch.layers import layer_rows, model_values
 from dnnprov.integrations.torch.loaders import loader_values
 from dnnprov.integrations.torch.losses import criterion_config
-from dnnprov.integrations.torch.optimizers import group_values, optimizer_names, other_names
+from dnnprov.integrations.torch.optimizers import optimizer_names, other_names, starting_values
 from dnnprov.integrations.torch.schedulers import schedule_values
 from dnnprov.integrations.torch.training import LoopTraining
 from dnnprov.integrations.torch.transforms import filter_rows
@@ -86,7 +86,7 @@ def join_training(training: LoopTraining, trained: TrainedOptimizer, first: Firs
         return
     with steps.guarded("torch hyperparameters"):
         values = {**optimizer_names(first.optimizer, suffix), **other_names(first.optimizer, suffix)}
-        values.update(group_values(first.optimizer.param_groups, suffix))
+        values.update(starting_values(first.optimizer.param_groups, suffix))
         values.update(schedule_values(trained.schedulers.schedulers(), suffix))
         task.run.set_params(**task.run.hyperparameters.new(task.run.hyperparameters.kept(values)))
     if new:
@@ -104,7 +104,7 @@ def _parameters(
     first_only: dict[str, Any] = {"framework": f"torch {torch.__version__}", "seed": torch.initial_seed()}
     with steps.guarded("torch optimizer"):
         parameters.update(optimizer_names(optimizer))
-        parameters.update(group_values(optimizer.param_groups))
+        parameters.update(starting_values(optimizer.param_groups))
         first_only.update(other_names(optimizer))
     with steps.guarded("torch schedulers"):
         parameters.update(schedule_values(trained.schedulers.schedulers()))

@@ -42,6 +42,15 @@ def group_values(groups: list[dict[str, Any]], suffix: str = "") -> dict[str, An
     return found
 
 
+def starting_values(groups: list[dict[str, Any]], suffix: str = "") -> dict[str, Any]:
+    """What the groups hold as a training begins; of a warm-up that begins with no rate, the one that it leads to."""
+    found = group_values(groups, suffix)
+    first = groups[0] if groups else {}
+    if found.get(f"{RATE}{suffix}") == 0 and first.get("initial_lr"):
+        found[f"{RATE}{suffix}"] = plain(first["initial_lr"])
+    return found
+
+
 def optimizer_names(optimizer: Any, suffix: str = "") -> dict[str, Any]:
     """What an optimizer is."""
     found: dict[str, Any] = {f"optimizer_name{suffix}": type(optimizer).__name__}
