@@ -118,6 +118,52 @@ def test_a_run_whose_script_raises_failed_with_its_message_and_keeps_its_epochs(
     assert rows_of(store, "SELECT kind FROM problem") == []
 
 
+FIRST_BATCH = """
+    import dnnprov
+    dnnprov.autolog("net")
+    import torch
+    from small_torch import X, Y, loader, sgd, small_model, train_epoch
+    model, batches = small_model(), loader()
+    def main():
+        optimizer = sgd(model)
+        {main}
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "train_epoch(torch.nn.Sequential(model, torch.nn.Linear(1, 1)), optimizer, batches)",
+        "train_epoch(model, optimizer, torch.utils.data.DataLoader([[X[0]], 'x', 3], batch_size=3))",
+    ],
+    ids=["forward", "data"],
+)
+def test_a_training_that_raises_before_its_first_step_is_a_failed_run(store, main):
+    done = script(FIRST_BATCH.format(main=main), store, 1)
+    assert "dnnprov/integrations" not in done.stderr
+    (run,) = rows_of(store, "SELECT status, exit_reason FROM run")
+    assert run["status"] == "failed"
+    assert run["exit_reason"] == done.stderr.strip().splitlines()[-1]
+    assert rows_of(store, "SELECT optimizer_name FROM itrainingmodel") == [{"optimizer_name": "SGD"}]
+    assert rows_of(store, "SELECT tag, status FROM task") == [{"tag": "Training", "status": "failed"}]
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "{}[0]",  # nothing was drawn
+        "model.eval(); [model(x) for x, _ in batches]; {}[0]",  # an evaluation
+        "exec('with dnnprov.start_run(\\'m\\'):\\n    for x, _ in batches: {}[0]')",  # the run knows
+    ],
+    ids=["no pass", "evaluation", "in a run"],
+)
+def test_what_raises_outside_of_a_training_begins_none(store, main):
+    script(FIRST_BATCH.format(main=main), store, 1)
+    found = rows_of(store, "SELECT status FROM run") if store.exists() else []
+    assert found == ([{"status": "failed"}] if "start_run" in main else [])
+
+
 @pytest.mark.captures("endings")
 def test_a_script_that_comes_to_its_end_has_finished(store):
     text = """

@@ -14,6 +14,9 @@ _active: ContextVar[Run | None] = ContextVar("dnnprov_active_run", default=None)
 open_runs: set[Run] = set()
 """Runs of this process that are not finished, kept until they are, also where nobody else holds them."""
 
+told_errors: set[int] = set()
+"""Identity of each exception that has left the block of a run, which so knows of it."""
+
 
 def active_run() -> Run | None:
     """The run whose `with` block encloses this call, if any."""

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from dnnprov.capture.adaptation import Adaptations, Change
-from dnnprov.capture.current_runs import activate, open_runs
+from dnnprov.capture.current_runs import activate, open_runs, told_errors
 from dnnprov.capture.hyperparameters import Hyperparameters
 from dnnprov.capture.logged_epochs import LoggedEpochs
 from dnnprov.capture.notebook import running_cell
@@ -409,6 +409,8 @@ class Run:
     ) -> None:
         if self._entered:
             self._entered.pop()()
+        if error is not None:
+            told_errors.add(id(error))
         self.finish(*end_of_block(error))
 
     def __reduce__(self) -> tuple[Callable[[PickledRun], Run], tuple[PickledRun]]:

@@ -41,6 +41,13 @@ def find_living() -> Living:
     return Living(modules, [one for one in found if issubclass(type(one), LRScheduler)])
 
 
+def find_optimizers() -> list[Any]:
+    """Those that are alive, the oldest first."""
+    return [
+        one for one in gc.get_objects() if issubclass(type(one), torch.optim.Optimizer) and hasattr(one, "param_groups")
+    ]
+
+
 def find_models(optimizer: Any, living: Living) -> list[Any]:
     """The models whose parameters an optimizer trains, each as a whole: the fewest that have them all.
 

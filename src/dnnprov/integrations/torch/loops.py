@@ -7,18 +7,22 @@ the other where that one's pass is still open. Where there is no loader, one tha
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import threading
 import weakref
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import get_worker_info
 
+from dnnprov.capture.current_runs import told_errors
 from dnnprov.integrations.claims import claimed_by
 from dnnprov.integrations.torch.beginning import FirstStep, begin_training, join_training
-from dnnprov.integrations.torch.living import Living, find_living, find_models, unwrapped
+from dnnprov.integrations.torch.living import Living, find_living, find_models, find_optimizers, unwrapped
 from dnnprov.integrations.torch.losses import function_of
 from dnnprov.integrations.torch.passes import Pass, evaluation_of
 from dnnprov.integrations.torch.recordings import ModelRecording, begin_recording, recording_of
@@ -79,6 +83,7 @@ class Loop:
         self.extras: dict[str, Any] = {}
         self._passes: list[Pass] = []
         self._drawn: Pass | None = None
+        self._left: Pass | None = None
         self._open: list[LoopTraining] = []
         self._trainings: weakref.WeakKeyDictionary[Any, tuple[LoopTraining, TrainedOptimizer] | None] = (
             weakref.WeakKeyDictionary()
@@ -119,8 +124,23 @@ class Loop:
             over.training.pass_ends(over)
         elif self._is_evaluation():
             self._evaluate(over)
-        elif over.num_batches == _ONE_BY_ONE:
-            self._drawn = over
+        else:
+            self._left = over
+            if over.num_batches == _ONE_BY_ONE:
+                self._drawn = over
+
+    def meet_left(self) -> None:
+        """The program ends by an exception: a training that it left before the first step begins, so that it failed.
+
+        That was one, where batches were drawn to train with and there are optimizers that never made a step.
+        """
+        left = self._passes[-1] if self._passes else self._left
+        if left is None or left.training is not None or claimed_by() is not None or self._is_evaluation():
+            return
+        self._drawn = left
+        for optimizer in find_optimizers():
+            if optimizer not in self._trainings and (known := self._meet(optimizer)) is not None:
+                self.latest = known[0]
 
     # Steps
 
@@ -169,7 +189,7 @@ class Loop:
         known = self._trainings.get(optimizer)
         if known is None or not known[0].goes_on():
             known = self._meet(optimizer)
-        self._criterions = {}
+        self._criterions, self._left = {}, None
         if known is None:
             return
         self.latest, trained = known
@@ -333,6 +353,17 @@ this_thread = _Loops()
 def current_loop() -> Loop:
     """The loop of this thread."""
     return this_thread.loop
+
+
+def _record_first_failure() -> None:
+    """At exit: an uncaught exception may have left a training that no run knows of yet."""
+    error = getattr(sys, "last_value", None)
+    if error is not None and id(error) not in told_errors:
+        with suppress(Exception):  # P1: nothing of ours is shown beside the user's own error
+            current_loop().meet_left()
+
+
+atexit.register(_record_first_failure)  # before the run is ended, by what is registered earlier
 
 
 def _forget() -> None:
