@@ -75,7 +75,7 @@ def test_a_loop_that_autolog_sees_has_an_epoch_a_pass_and_one_training(recorded,
     """Its loaders draw one batch ahead, so that the loader under them is through before the last batch trains."""
     dnnprov.autolog("line")
     accelerator = Accelerator(cpu=True, log_with=Tracker("line") if is_tracked else None)
-    accelerator.init_trackers("line")
+    accelerator.init_trackers("line", config={"num_epochs": 3})  # older ones tell a tracker of nothing without
     torch.manual_seed(3)
     data = torch.utils.data.TensorDataset(torch.randn(24, 4), torch.arange(24) % 2)
     model = torch.nn.Linear(4, 2)
