@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
+import weakref
+from dataclasses import dataclass
 
 import pytest
 
@@ -186,6 +188,44 @@ def test_another_model_begins_another_run_of_our_own(steps, recorded):
     steps.finish()
     assert len({event.name for event in recorded.events(RunStarted)}) == 2
     assert [event.status for event in recorded.events(RunEnded)] == ["finished", "finished"]
+
+
+@dataclass
+class Line:
+    """A model without a hash; two of them are equal."""
+
+    weight: float = 0.0
+
+
+def test_models_without_a_hash_are_told_apart_though_they_are_equal(steps, recorded):
+    one, other = Line(), Line()
+    for model, rate in ((one, 0.1), (one, 0.1), (other, 0.5)):
+        train(steps, [rate], model, lambda: [{"position": 1, "type": "Line"}])
+    steps.finish()
+    assert len(recorded.events(RunStarted)) == 2
+    assert len(recorded.rows("iLayers")) == 2
+    assert recorded.adaptations() == []
+    assert recorded.events(ProblemRecorded) == []
+
+
+def test_a_model_without_a_hash_is_not_kept_alive(steps, recorded):
+    model = Line()
+    gone = weakref.ref(model)
+    train(steps, [0.1], model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_model_that_nothing_can_refer_to_weakly_is_recorded_with_its_layers(steps, recorded):
+    for rates in ([0.1], [0.1, 0.2]):
+        train(steps, rates, {"weight": 0.0}, lambda: [{"position": 1, "type": "Line"}])
+    steps.finish()
+    assert len(recorded.events(RunStarted)) == 1  # it is not told from another
+    assert recorded.parameters()["learning_rate"] == 0.1
+    assert recorded.rows("iLayers") == [{"position": 1, "type": "Line"}]
+    assert recorded.adaptations() == [(2, "Plateau", 0.1, 0.2)]
+    assert recorded.events(ProblemRecorded) == []
 
 
 def test_a_run_that_is_not_ours_is_not_finished(store, recorded):

@@ -24,6 +24,7 @@ from dnnprov.capture.adaptation import Change
 from dnnprov.capture.run_task import RunTask
 from dnnprov.integrations.metric_names import flat
 from dnnprov.integrations.model_filters import filters_before
+from dnnprov.integrations.model_identity import identity_of
 from dnnprov.integrations.run_choice import RunChoice, check_type, in_another_thread
 from dnnprov.integrations.seen_values import first_seen, seen_values
 from dnnprov.integrations.technique import BY_HAND
@@ -116,28 +117,30 @@ class TrainingSteps:
             parameters: name -> value. In the first training of a run they complete its row of iTrainingModel; in a
                 later one of the same model a value that differs from the last seen, or was not there before, was
                 changed by hand; of another model of the run, one that differs gets a row of its own.
-            model: what trains; another one starts another run, where the run is our own.
+            model: what trains; another one starts another run, where the run is our own. One to which no weak
+                reference can be made, as a dict, is not told from others.
             layers: as for `describe`; `None` for a model that cannot be described yet.
             first_only: more of them for the row, which in a later training are not compared: they are not the
                 model's, as the number of epochs, or `see` tells who changed them.
             filters: reads the rows of oFilters for the preprocessing that the model does itself, in order.
         """
         self.abandon_training()
-        run = self.choice.at_training(model)
+        known_model = identity_of(model)
+        run = self.choice.at_training(known_model)
         self._tell_early_failures(run)
         parameters, first_only = run.hyperparameters.kept(parameters), run.hyperparameters.kept(first_only or {})
         self._epoch, self.choice.left = None, None
         self._end_prediction()
         after = self._after
         with self.guarded("reading the filters"):
-            after = filters_before(run, model, after, filters)
+            after = filters_before(run, known_model, after, filters)
         self._training = run.task("Training", after=after)
         run.expect_end(self._training, "failed", ABANDONED)
         if self._is_due_in is not run:
             self._is_due_in = run
             run.before_finish(self._record_owed)
         _begun.add(self)
-        self._seen = seen_values(run, model)
+        self._seen = seen_values(run, known_model)
         self._take(run, self._training, parameters, first_only or {})
         if model is not None and layers is not None:
             self.describe(layers)
