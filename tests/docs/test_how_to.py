@@ -237,6 +237,28 @@ def test_the_integration_of_the_page_records_epochs_layers_and_adaptations(page,
         assert len(history.sql("SELECT loss FROM oTestingModel")) == 1
 
 
+def test_the_activation_of_the_page_records_trainers_as_long_as_they_live_and_those_with_an_observer_once(
+    page, run_page
+):
+    shown = run_page(page("docs/how-to/add-an-integration.md"))
+    settings = autologging.Settings()
+    settings.take("automatic", {"line": True})
+    shown["activate"](settings)
+    trainer = shown["Trainer"](rate=0.05).fit([(1.0, 2.0)], epochs=2)
+    observer = shown["ProvenanceObserver"]("by hand")
+    told = shown["Trainer"](rate=0.05, observers=[observer]).fit([(1.0, 2.0)], epochs=3)
+    assert told.observers == [observer]
+    observer.finish()
+    settings.take("automatic", {"line": False})
+    assert shown["Trainer"]().observers == []
+    with dnnprov.open() as history:
+        assert [row["dataflow"] for row in history.runs(status="running")] == ["automatic"]
+        del trainer
+        assert_all_went_well(history)
+        runs = history.sql("SELECT dataflow, last_epoch FROM run_overview ORDER BY run_id")
+        assert [tuple(row.values()) for row in runs] == [("line", 5), ("automatic", 2), ("by hand", 3)]
+
+
 def test_a_failure_in_the_integration_of_the_page_leaves_the_training_alone(page, run_page):
     shown = run_page(page("docs/how-to/add-an-integration.md"))
     trainer = shown["Trainer"](observers=[shown["ProvenanceObserver"]("line")])
