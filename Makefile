@@ -61,9 +61,10 @@ bench-large: $(DEMO)/ready-for-bench
 	$(DEMO)/bin/python -m benchmarks --large $(if $(ONLY),$(ONLY),--markdown docs/reference/benchmarks-large.md)
 
 # Notes in tests/versions.json what the tests show with each; the table in the docs is made of that.
+# ONLY="optuna jax" for some frameworks; the others stay as they were noted.
 versions: $(OLDEST)/ready $(NEWEST)/ready
-	$(OLDEST)/bin/python tests/versions.py oldest
-	$(NEWEST)/bin/python tests/versions.py newest
+	$(OLDEST)/bin/python tests/versions.py oldest $(ONLY)
+	$(NEWEST)/bin/python tests/versions.py newest $(ONLY)
 	$(NEWEST)/bin/python docs/generate.py
 
 kill-rounds: $(TEST)/ready

@@ -1,6 +1,6 @@
 """Runs the tests of the integrations with the oldest or the newest versions, and notes what they show.
 
-Usage: python tests/versions.py oldest|newest      (`make versions` makes both environments and runs both)
+Usage: python tests/versions.py oldest|newest [FRAMEWORK ...]  (`make versions` makes both environments and runs both)
 
 It is run by the Python of an environment and tests what is installed there. What came of it goes into `versions.json`,
 of which docs/generation/frameworks.py makes the table on docs/reference/frameworks.md. A test says what it shows to be
@@ -19,6 +19,10 @@ from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TESTS = Path(__file__).parent
 RESULTS = TESTS / "versions.json"
@@ -97,29 +101,43 @@ def _marked_in(path: Path, framework: str) -> list[Marked]:
     return found
 
 
-def run(folder: Path) -> dict[str, Counter[str]]:
+def run(folder: Path, frameworks: Sequence[str]) -> dict[str, Counter[str]]:
     """Run the tests; what came of the cases of each: `passed`, `failed` or `skipped` -> how many."""
     report = folder / "report.xml"
-    files = sorted({TESTS / one.file for one in marked_tests()} | {f for name in PACKAGES for f in files_of(name)})
+    files = {path for framework in frameworks for path in files_of(framework)}
+    files |= {TESTS / one.file for one in marked_tests() if one.framework in frameworks}
     # what an older version warns of is no concern of a test of ours
     options = ["-q", "--no-cov", "--numprocesses=logical", "-W", "default", f"--junitxml={report}"]
-    subprocess.run([sys.executable, "-m", "pytest", *options, *map(str, files)], cwd=TESTS.parent, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *map(str, sorted(files))], cwd=TESTS.parent, check=False
+    )
+    if done.returncode not in (0, 1):  # all passed, or some failed; otherwise not all of them ran
+        raise SystemExit(f"pytest was left with {done.returncode} before its end; {RESULTS.name} stays as it was")
+    return outcomes(report)
+
+
+def outcomes(report: Path) -> dict[str, Counter[str]]:
+    """What came of the cases of each test in a report of pytest; a file that cannot be imported is one that failed."""
     found: dict[str, Counter[str]] = {}
     for case in ET.parse(report).iter("testcase"):
-        outcomes = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
-        outcome = "skipped" if outcomes == ["skipped"] else "failed" if outcomes else "passed"
-        file = case.get("classname", "").removeprefix("tests.").replace(".", "/") + ".py"
-        found.setdefault(f"{file}::{case.get('name', '').partition('[')[0]}", Counter())[outcome] += 1
+        tags = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
+        outcome = "skipped" if tags == ["skipped"] else "failed" if tags else "passed"
+        module, name = case.get("classname"), case.get("name", "").partition("[")[0]
+        if not module:  # then the name is that of the file
+            module, name = name, "import"
+        file = module.removeprefix("tests.").replace(".", "/") + ".py"
+        found.setdefault(f"{file}::{name}", Counter())[outcome] += 1
     return found
 
 
-def results(found: dict[str, Counter[str]]) -> dict[str, object]:
+def results(found: dict[str, Counter[str]], frameworks: Sequence[str]) -> dict[str, object]:
     """Framework -> versions, how many cases passed, and by which tests it shows what."""
     told: dict[str, object] = {}
     marked = marked_tests()
-    for framework, packages in PACKAGES.items():
+    for framework in frameworks:
         files = {path.relative_to(TESTS).as_posix() for path in files_of(framework)}
         counts = sum((count for key, count in found.items() if key.partition("::")[0] in files), Counter())
+        own = {one.key for one in marked if one.framework == framework}
         shown: dict[str, list[str]] = {}
         for one in marked:
             count = found.get(one.key, Counter())
@@ -127,10 +145,12 @@ def results(found: dict[str, Counter[str]]) -> dict[str, object]:
                 for thing in one.things:
                     shown.setdefault(thing, []).append(one.key)
         told[framework] = {
-            "versions": {package: version(package).partition("+")[0] for package in packages},
+            "versions": {package: version(package).partition("+")[0] for package in PACKAGES[framework]},
             "cases": {outcome: counts[outcome] for outcome in ("passed", "failed", "skipped")},
             "failed": sorted(
-                key for key, count in found.items() if key.partition("::")[0] in files and count["failed"]
+                key
+                for key, count in found.items()
+                if count["failed"] and (key in own or key.partition("::")[0] in files)
             ),
             "captures": {thing: sorted(keys) for thing, keys in sorted(shown.items())},
         }
@@ -138,14 +158,17 @@ def results(found: dict[str, Counter[str]]) -> dict[str, object]:
 
 
 def main() -> int:
-    """Run and write."""
-    if sys.argv[1:] not in (["oldest"], ["newest"]):
-        print(__doc__, file=sys.stderr)
+    """Run and write; frameworks that are not asked for stay as they are."""
+    which, *frameworks = sys.argv[1:] or [""]
+    if which not in {"oldest", "newest"} or not set(frameworks) <= PACKAGES.keys():
+        print(f"{__doc__}\nFrameworks: {', '.join(PACKAGES)}", file=sys.stderr)
         return 2
+    frameworks = frameworks or list(PACKAGES)
     with tempfile.TemporaryDirectory() as folder:
-        told = results(run(Path(folder)))
+        told = results(run(Path(folder), frameworks), frameworks)
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    known[sys.argv[1]] = told
+    rows = known.get(which, {}) | told
+    known[which] = {framework: rows[framework] for framework in PACKAGES if framework in rows}
     RESULTS.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
     return 0
 

@@ -43,8 +43,15 @@ THINGS = {
 
 
 def framework_parts() -> dict[str, str]:
-    """Name of a part of the page -> its Markdown."""
+    """Name of a part of the page -> its Markdown.
+
+    Raises:
+        SystemExit: a test shows a thing that the table has no line for.
+    """
     told = json.loads(RESULTS.read_text(encoding="utf-8"))
+    unknown = {thing for one in told.values() for row in one.values() for thing in row["captures"]} - set(THINGS)
+    if unknown:
+        raise SystemExit(f"tests show {', '.join(sorted(unknown))}, which is none of {', '.join(THINGS)}")
     return {
         "versions": _versions(told["oldest"], told["newest"]),
         "captures": _captures(told["oldest"], told["newest"]),
