@@ -17,6 +17,7 @@ import dnnprov
 from dnnprov.errors import UsageError
 from dnnprov.integrations import autologging
 from dnnprov.integrations.claims import claim, claimed, claimed_by, release
+from dnnprov.integrations.framework_version import check_oldest
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import ElementsRecorded, ProblemRecorded, RunStarted, TaskBegan
 from small_keras import X, Y, fit, small_model
@@ -121,6 +122,20 @@ def test_an_untested_version_is_said_and_recorded(frameworks, monkeypatch, recwa
     assert said == (
         [f"dnnprov: made4 {version} is untested, 2.4 to 2.6 are; it is recorded as far as it is alike"] * is_untested
     )
+
+
+def test_a_version_that_is_refused_is_not_said_to_be_recorded(frameworks, monkeypatch, recwarn):
+    def refuse(settings):
+        check_oldest("dnnprov.made4", "Made", "2.4", "1.13")
+
+    module = types.ModuleType("made_up_4")
+    module.__version__ = "1.13"
+    monkeypatch.setitem(sys.modules, "made_up_4", module)
+    frameworks(made_up(monkeypatch, 4, refuse, tested=("2.4", "2.6")))
+    dnnprov.autolog()
+    (said,) = [str(one.message) for one in recwarn]
+    assert said.startswith("dnnprov: made4 is not recorded: UnsupportedVersionError")
+    assert "Made 2.4 and later; installed is Made 1.13" in said
 
 
 @pytest.mark.parametrize(

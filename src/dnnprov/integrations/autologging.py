@@ -297,9 +297,9 @@ def _activate(framework: Framework) -> None:
             return
         _activated.add(framework.name)
         try:
-            _warn_of_untested(framework, sys.modules[framework.package])
             module: Any = importlib.import_module(framework.activation)
-            module.activate(_settings)
+            module.activate(_settings)  # which refuses what is too old
+            _warn_of_untested(framework, sys.modules[framework.package])
         except Exception as error:  # noqa: BLE001 - P1: a program runs on without its provenance
             warn_user(f"{framework.name} is not recorded: {type(error).__name__}: {error}")
 
