@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 
 import pytest
 import safetensors.torch
@@ -13,6 +14,7 @@ from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
 import dnnprov
+from dnnprov.integrations.torch import data
 from dnnprov.integrations.torch.transforms import filter_rows
 from dnnprov.model.events import FileHashed, FileRecorded, ProblemRecorded, TaskBegan
 from recorded import rows_of
@@ -155,6 +157,7 @@ class Folder(Dataset):
         self.root, self.transform = root, transform
         self.classes, self.targets = ["rose", "tulip"], [0, 1, 1, 0]
         self.samples = self.imgs = [(f"{root}/{number}.jpg", target) for number, target in enumerate(self.targets)]
+        self.extensions, self.loader = (".jpg",), open
 
     def __len__(self):
         return 4
@@ -186,6 +189,49 @@ def test_a_folder_of_images_is_told_by_what_it_shows_and_its_transforms_are_a_fi
     assert [event.tag for event in began] == ["Filters", "Training", "Training"]
     assert [event.after for event in began[1:]] == [[began[0].seq]] * 2
     assert recorded.events(ProblemRecorded) == []
+
+
+def folder_of_images(place):
+    place.mkdir()
+    for number in range(4):
+        (place / f"{number}.jpg").write_bytes(bytes([number]) * (number + 1))
+    return place
+
+
+@pytest.mark.captures("data")
+def test_the_same_images_have_the_same_hash_wherever_they_lie_and_others_another(recorded, tmp_path):
+    first, second = folder_of_images(tmp_path / "first"), folder_of_images(tmp_path / "second")
+    changed = folder_of_images(tmp_path / "changed")
+    (changed / "2.jpg").write_bytes(b"new")
+    for place in (first, second, changed):
+        model = small_model()
+        train_epoch(model, sgd(model), DataLoader(Folder(place), batch_size=4))
+        del model
+    rows = recorded.rows("iTrainingData")
+    expected = hashlib.sha256(b"".join(b"%d\n" % (n + 1) + bytes([n]) * (n + 1) for n in range(4))).hexdigest()
+    assert [row["sha256"] == expected for row in rows] == [True, True, False]
+    assert [(row["num_bytes"], row["num_files"]) for row in rows] == [(10, 4)] * 3
+    assert all("num_bytes_hashed" not in row for row in rows)
+    assert recorded.events(ProblemRecorded) == []
+
+
+def test_more_bytes_or_files_than_the_budget_are_hashed_up_to_it_and_it_is_told(tmp_path, monkeypatch):
+    place = folder_of_images(tmp_path / "images")
+    paths = [f"{place}/{number}.jpg" for number in range(4)]
+    monkeypatch.setattr(data, "MAX_HASHED_FILES", 3)
+    of_three = data.hash_files(paths)
+    assert (of_three["num_files_hashed"], of_three["num_bytes_hashed"]) == (3, 6)
+    assert of_three["sha256"] == data.hash_files(paths[:3])["sha256"]
+    monkeypatch.setattr(data, "MAX_HASHED_BYTES", 5)
+    assert data.hash_files(paths)["num_bytes_hashed"] == 3
+    monkeypatch.setattr(data, "MAX_HASHED_BYTES", 0)
+    assert data.hash_files(paths) == {"num_files_hashed": 0, "num_bytes_hashed": 0}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with a name")
+def test_a_pipe_among_the_files_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert data.hash_files([f"{tmp_path}/pipe"]) == {}
 
 
 def test_data_sets_that_are_put_together_have_the_transforms_of_the_first():

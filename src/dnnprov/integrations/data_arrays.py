@@ -98,12 +98,24 @@ def hash_values(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def hashed_for(run: Run, hashing: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the hashing of some data gives; nothing, once a run has hashed all that it may.
+
+    Args:
+        run: that uses the data.
+        hashing: gives values with `num_bytes`, and `num_bytes_hashed` where that is less.
+    """
+    before = _hashed.get(run, 0)
+    if before >= MAX_HASHED_OF_RUN:
+        return {}
+    found = hashing()
+    _hashed[run] = before + found.get("num_bytes_hashed", found.get("num_bytes", 0))
+    return found
+
+
 def _record(task: RunTask, row: dict[str, Any], arrays: Mapping[str, Any]) -> None:
     _update(row, lambda: _classes(arrays.get("targets")))
-    hashed = _hashed.get(task.run, 0)
-    if hashed < MAX_HASHED_OF_RUN:
-        _update(row, lambda: hash_values(arrays))
-        _hashed[task.run] = hashed + min(row.get("num_bytes", 0), MAX_HASHED_BYTES)
+    _update(row, lambda: hashed_for(task.run, lambda: hash_values(arrays)))
     task.record("iTrainingData", "used", [row])
 
 

@@ -1,18 +1,27 @@
 """The data set behind a DataLoader as a row of iTrainingData: shapes, types, classes, a hash of what lies in memory.
 
-What a data set shows is read, never a sample: that would cost what loading it costs, and draw random numbers. Hashing
-is done in the background, and only up to a budget of bytes.
+What a data set shows is read, never a sample: that would cost what loading it costs, and draw random numbers. Arrays
+and files are hashed in the background, and only up to a budget of bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.integrations.data_arrays import MAX_CLASSES, array_values, class_counts, hash_values, is_array
+from dnnprov.integrations.data_arrays import (
+    MAX_CLASSES,
+    MAX_HASHED_BYTES,
+    array_values,
+    class_counts,
+    hash_values,
+    hashed_for,
+    is_array,
+)
 from dnnprov.integrations.torch.loaders import num_batches, num_samples
 from dnnprov.integrations.torch.transforms import base_datasets
 from dnnprov.model.values import json_text
@@ -21,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dnnprov.capture.run_task import RunTask
+
+MAX_HASHED_FILES = 20_000
+_CHUNK = 1 << 20
 
 
 def record_data(task: RunTask, loader: Any) -> None:
@@ -50,11 +62,12 @@ def arrays_of(dataset: Any) -> dict[str, Any]:
 def _record(task: RunTask, row: dict[str, Any], parts: list[Any], arrays: Mapping[str, Any]) -> None:
     with suppress(Exception):  # the data set is the user's, and may raise anything
         row.update(_classes(parts, arrays))
+    paths: list[str] = []
     with suppress(Exception):
-        row.update(_files(parts))
-    if arrays:
-        with suppress(Exception):
-            row.update(hash_values(arrays))
+        paths = _files(parts)
+        row.update(_names(paths))
+    with suppress(Exception):  # of what is no array: a file may be gone, or not be readable
+        row.update(hashed_for(task.run, lambda: hash_values(arrays) if arrays else hash_files(paths)))
     task.record("iTrainingData", "used", [row])
 
 
@@ -79,17 +92,50 @@ def _classes(parts: list[Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _files(parts: list[Any]) -> dict[str, Any]:
-    """How many files a data set reads, and a digest over their names; `samples` or `imgs`, as ImageFolder has."""
+def _files(parts: list[Any]) -> list[str]:
+    """The files that a data set reads, sorted; `samples` or `imgs`, as ImageFolder has, or `files`."""
     for part in parts:
         held = _vars(part)
         given = held.get("samples") or held.get("imgs") or held.get("files")
         if isinstance(given, list | tuple) and given:
-            paths = [str(one[0] if isinstance(one, list | tuple) else one) for one in given]
-            if isinstance(given[0], str | os.PathLike) or isinstance(given[0][0], str | os.PathLike):
-                digest = hashlib.sha256("\n".join(sorted(paths)).encode("utf-8", "backslashreplace"))
-                return {"num_files": len(paths), "first_file": paths[0], "file_names_sha256": digest.hexdigest()}
-    return {}
+            first = given[0][0] if isinstance(given[0], list | tuple) else given[0]
+            if isinstance(first, str | os.PathLike):
+                return sorted(str(one[0] if isinstance(one, list | tuple) else one) for one in given)
+    return []
+
+
+def _names(paths: list[str]) -> dict[str, Any]:
+    """How many files there are, and a digest over their names."""
+    if not paths:
+        return {}
+    digest = hashlib.sha256("\n".join(paths).encode("utf-8", "backslashreplace"))
+    return {"num_files": len(paths), "first_file": paths[0], "file_names_sha256": digest.hexdigest()}
+
+
+def hash_files(paths: list[str]) -> dict[str, Any]:
+    """A hash over the sizes and bytes of files, in order, wherever they lie; up to the budget, and then of how many.
+
+    Raises:
+        OSError: one is not there, or not readable.
+    """
+    if not paths:
+        return {}
+    whole, num_bytes, num_files = hashlib.sha256(), 0, 0
+    for path in paths[:MAX_HASHED_FILES]:
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):
+            return {}  # a pipe or a device would be read for ever
+        if num_bytes + found.st_size > MAX_HASHED_BYTES:
+            break
+        whole.update(b"%d\n" % found.st_size)
+        with Path(path).open("rb", buffering=0) as stream:
+            while chunk := stream.read(_CHUNK):
+                whole.update(chunk)
+        num_bytes, num_files = num_bytes + found.st_size, num_files + 1
+    if num_files == len(paths):
+        return {"sha256": whole.hexdigest(), "num_bytes": num_bytes}
+    left_out = {"num_bytes_hashed": num_bytes, "num_files_hashed": num_files}
+    return {"sha256": whole.hexdigest(), **left_out} if num_files else left_out
 
 
 def _root(dataset: Any) -> str | None:
