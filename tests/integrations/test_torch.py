@@ -548,6 +548,25 @@ def test_the_training_data_evaluated_again_are_neither_validation_nor_test(recor
     assert tags(recorded) == ["Training"]
 
 
+@pytest.mark.parametrize(("validated", "tested"), [((1, 4, 7), []), ((3, 6, 7), [3])])
+def test_a_validation_in_some_epochs_belongs_to_these(recorded, validated, tested):
+    model, criterion = small_model(), nn.CrossEntropyLoss()
+    optimizer, batches, validation = sgd(model), loader(), loader(32, 48)
+    seen = {}
+    for epoch in range(1, 8):
+        train_epoch(model, optimizer, batches, criterion)
+        if epoch in validated:
+            seen[epoch] = evaluate(model, validation, criterion)
+    seen["test"] = evaluate(model, loader(48, 64), criterion)
+    del model, optimizer
+    of_epochs = {row["epoch"]: row["val_loss"] for row in recorded.rows("oTrainingModel") if "val_loss" in row}
+    assert of_epochs == pytest.approx({one: seen[one] for one in validated if one not in tested}, rel=1e-6)
+    assert [row["loss"] for row in recorded.rows("oTestingModel")] == pytest.approx(
+        [seen[one] for one in [*tested, "test"]], rel=1e-6
+    )
+    assert column(recorded, "epoch") == list(range(1, 8))
+
+
 def test_a_single_evaluation_after_several_epochs_is_a_test(recorded):
     model, criterion = small_model(), nn.CrossEntropyLoss()
     optimizer, batches = sgd(model), loader()

@@ -76,6 +76,7 @@ class LoopTraining:
         self._held: list[Evaluation] = []
         self._was_followed_by: tuple[int, bool] | None = None
         self._validation: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._tested: weakref.ref[Any] | None = None  # the loader of the first test behind the last row
         self._loaders: weakref.WeakSet[Any] = weakref.WeakSet()  # that it is fed from
         self._num_drawn = 0
 
@@ -150,6 +151,7 @@ class LoopTraining:
         self._close_left()
         if self.is_over or (self._owed is None and not self._is_under_way):
             if evaluation.loader() not in self._loaders:
+                self._tested = self._tested or evaluation.loader
                 self._record_test(evaluation)
             return
         self._held.append(evaluation)
@@ -196,6 +198,9 @@ class LoopTraining:
             self._close_epoch()
         if self._owed is not None:
             self._record_row()
+        if not self._validation and (tested := self._tested and self._tested()) is not None:
+            self._validation.add(tested)  # between two epochs: the loop validates, if only now and then
+        self._tested = None
         self._number += 1
         self._window = {}
         self._is_under_way, self.open_pass = True, current
@@ -220,7 +225,7 @@ class LoopTraining:
         self._elapsed = (self._left_at if is_left else time.perf_counter()) - self._began
         self._owed = self._read_optimizers()
         self.steps.close_epoch()
-        if self._was_followed_by == (0, False) and not self._held:
+        if self._was_followed_by == (0, False) and not self._held and not self._validation:
             self._record_row()
 
     def _close_window(self) -> None:
