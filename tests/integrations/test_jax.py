@@ -349,4 +349,6 @@ def test_an_optimizer_that_cannot_be_read_is_none(recorded):
 def test_wrong_arguments_raise_before_the_training(store):
     with pytest.raises(UsageError, match="params=3 is a int"):
         watch(params=3)
+    with pytest.raises(UsageError, match="a dataflow is dataflow='net'"):
+        watch(None, None, "net")
     assert not store.exists()

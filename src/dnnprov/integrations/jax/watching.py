@@ -7,6 +7,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.errors import UsageError
 from dnnprov.integrations.autologging import program_name
 from dnnprov.integrations.finishing_block import FinishingBlock
 from dnnprov.integrations.jax.layers import layer_rows, num_parameters
@@ -175,6 +176,10 @@ def watch(  # noqa: PLR0913 - most of them say which run, by name
             training.test(loss=0.3)
         ```
     """
+    if isinstance(state, str):
+        raise UsageError(
+            f"state={state!r} is a str; expected what the optimizer holds; a dataflow is dataflow={state!r}"
+        )
     choice = RunChoice(program_name() if dataflow is None else dataflow, params, name, tags, store, run)
     held = model if optimizer is None and hasattr(model, "opt_state") else optimizer
     training = WatchedTraining(TrainingSteps(choice, after), _values(held))
