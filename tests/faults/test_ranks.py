@@ -458,6 +458,105 @@ def test_the_first_rank_of_lightning_is_not_what_a_process_that_started_it_left_
     assert ranks_of(store) == [(0, "finished"), (1, "finished")] * 2
 
 
+DDP = """
+import os, signal
+import dnnprov
+dnnprov.autolog("m")
+import lightning
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+class Net(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 2)
+
+    def training_step(self, batch, index):
+        if self.global_rank == 1 and self.current_epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return torch.nn.functional.cross_entropy(self.layer(batch[0]), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+data = TensorDataset(torch.randn(16, 4), torch.arange(16) % 2)
+quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+trainer = lightning.Trainer(max_epochs=3, strategy="ddp", devices=2, accelerator="cpu", **quiet)
+trainer.fit(Net(), DataLoader(data, batch_size=4))
+"""
+
+
+@pytest.mark.captures("ranks", framework="lightning")
+@pytest.mark.slow
+def test_a_rank_of_lightning_that_is_killed_is_named_and_every_rank_keeps_its_epochs(store, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(DDP)
+    environment = {**os.environ, "DNNPROV_STORE": str(store), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1, done.stderr  # rank 0 misses the other
+    (run,) = rows_of(store, "SELECT name, status, exit_reason FROM run")
+    assert (run["name"], run["status"]) == ("m-1", "failed")
+    assert "rank 0 on" in run["exit_reason"] and "RuntimeError" in run["exit_reason"]
+    assert "; rank 1 on" in run["exit_reason"] and "the process ended without a word" in run["exit_reason"]
+    assert ranks_of(store) == [(0, "failed"), (1, "crashed")]
+    check_what_two_ranks_trained(store, num_epochs=2)
+
+
+def check_what_two_ranks_trained(store, num_epochs):
+    """Each has its epochs, with losses of its own; what is the same in both stands there once."""
+    rows = rows_of(store, "SELECT rank, epoch, loss FROM otrainingmodel ORDER BY rank, epoch")
+    epochs = range(1, num_epochs + 1)
+    assert [(row["rank"], row["epoch"]) for row in rows] == [(rank, epoch) for rank in range(2) for epoch in epochs]
+    assert len({row["loss"] for row in rows}) == len(rows)
+    assert column_of(store, "SELECT rank FROM itrainingmodel WHERE optimizer_name = 'SGD' AND learning_rate = 0.1") == [
+        0
+    ]
+    assert column_of(store, "SELECT rank FROM ilayers") == [0]
+    assert column_of(store, "SELECT tag FROM task") == ["Training"] * 2
+    of_machines = "SELECT rank FROM environment JOIN process USING (process_id) ORDER BY rank"
+    assert column_of(store, of_machines) == [0, 1]
+    assert column_of(store, "SELECT detail FROM problem") == []
+
+
+ACCELERATE = """
+import dnnprov
+dnnprov.autolog("m")
+import torch
+from accelerate import Accelerator
+
+accelerator = Accelerator(cpu=True)
+torch.manual_seed(3)
+data = torch.utils.data.TensorDataset(torch.randn(16, 4), torch.arange(16) % 2)
+model = torch.nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model, optimizer, batches = accelerator.prepare(model, optimizer, torch.utils.data.DataLoader(data, batch_size=4))
+assert accelerator.num_processes == 2
+for epoch in range(2):
+    for x, y in batches:
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        accelerator.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+accelerator.end_training()
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_of_accelerate_are_one_run(store, tmp_path):
+    """Launched as `accelerate launch` launches several processes."""
+    script = tmp_path / "train.py"
+    script.write_text(ACCELERATE)
+    environment = {**os.environ, "DNNPROV_STORE": str(store), "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", script]
+    done = subprocess.run(launch, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rows_of(store, "SELECT name, status FROM run") == [{"name": "m-1", "status": "finished"}]
+    assert ranks_of(store) == [(0, "finished"), (1, "finished")]
+    check_what_two_ranks_trained(store, num_epochs=2)
+
+
 JAX = """
 import multiprocessing, sys
 def work(rank, port):
