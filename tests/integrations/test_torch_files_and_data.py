@@ -239,6 +239,31 @@ def test_data_sets_that_are_put_together_have_the_transforms_of_the_first():
     assert filter_rows(ConcatDataset([first, second])) == [{"filter_name": "Gray", "parameters": '{"channels": 1}'}]
 
 
+def test_classes_that_cannot_be_read_or_are_huge_cost_neither_their_counts_nor_much_space(recorded):
+    class Long:
+        def __str__(self):
+            return "x" * 4_000_000
+
+        __repr__ = __str__
+
+    class Unreadable:
+        def __str__(self):
+            raise RuntimeError("no")
+
+        __repr__ = __str__
+
+    model = small_model()
+    dataset = TensorDataset(X[:16], Y[:16])
+    dataset.classes = [Long(), Unreadable(), "tulip"]
+    train_epoch(model, sgd(model), DataLoader(dataset, batch_size=8))
+    del model
+    (row,) = recorded.rows("iTrainingData")
+    long, unreadable, tulip = json.loads(row["classes"])
+    assert len(long) < 2_000_000 and long.endswith("(4000000 characters)")
+    assert (unreadable, tulip) == ("<Unreadable: not readable, RuntimeError>", "tulip")
+    assert row["class_counts"] == '{"0": 6, "1": 5, "2": 5}'
+
+
 def test_a_data_set_that_raises_when_asked_costs_what_it_does_not_tell(recorded):
     class Shy(TensorDataset):
         @property

@@ -24,7 +24,7 @@ from dnnprov.integrations.data_arrays import (
 )
 from dnnprov.integrations.torch.loaders import num_batches, num_samples
 from dnnprov.integrations.torch.transforms import base_datasets
-from dnnprov.model.values import json_text
+from dnnprov.model.values import json_text, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +81,7 @@ def _classes(parts: list[Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     names = next((one for part in parts if (one := _vars(part).get("classes"))), None)
     if isinstance(names, list | tuple) and len(names) <= MAX_CLASSES:
-        found["classes"] = json_text([str(name) for name in names])
+        found["classes"] = json_text([plain_text(name) for name in names])
         found["num_classes"] = len(names)
     labels = arrays.get("targets")
     if labels is None:
