@@ -543,6 +543,7 @@ accelerator.end_training()
 """
 
 
+@pytest.mark.captures("ranks", framework="accelerate")
 @pytest.mark.slow
 def test_two_ranks_of_accelerate_are_one_run(store, tmp_path):
     """Launched as `accelerate launch` launches several processes."""
