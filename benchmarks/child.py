@@ -71,8 +71,8 @@ def run_child(function: Callable[..., Any], **arguments: Any) -> Any:
 
 
 def tell(message: Any = None) -> None:
-    """In the child: say something to the parent."""
-    print(json.dumps(message), flush=True)
+    """In the child: say something to the parent, whatever the standard output is meanwhile."""
+    print(json.dumps(message), file=sys.__stdout__, flush=True)
 
 
 def hear() -> Any:

@@ -24,7 +24,9 @@ class Study(Training):
     name = "autolog of Optuna"
     step = "trial"
     step_seconds = 0.05
-    shape: ClassVar[dict[str, int]] = {"num_turns": 5, "num_epochs": 1, "num_steps": 30}
+    shape: ClassVar[dict[str, int]] = {"num_pairs": 4, "num_turns": 3, "num_epochs": 1, "num_steps": 40}
+    turn = 2
+    warming_up = 0
     table = "oSearch"
     has_epochs = False
 

@@ -23,7 +23,9 @@ class Fits(Training):
     name = "autolog of scikit-learn"
     step = "fit"
     step_seconds = 0.1
-    shape: ClassVar[dict[str, int]] = {"num_turns": 5, "num_epochs": 1, "num_steps": 20}
+    shape: ClassVar[dict[str, int]] = {"num_pairs": 4, "num_turns": 3, "num_epochs": 1, "num_steps": 40}
+    turn = 2
+    warming_up = 0
     table = "iTrainingModel"
     has_epochs = False
 

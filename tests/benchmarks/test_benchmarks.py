@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 NAMES = (
-    "log_call", "many_calls", "training_cost", "torch", "lightning", "transformers", "jax", "sklearn", "optuna",
-    "import_time", "ingest", "importing", "live_visibility", "questions", "first_answer", "disk", "memory", "lineage",
-    "export", "posts",
+    "log_call", "many_calls", "training_cost", "keras", "torch", "lightning", "transformers", "jax", "sklearn",
+    "optuna", "keras_tuner", "import_time", "ingest", "importing", "live_visibility", "questions", "first_answer",
+    "disk", "memory", "lineage", "export", "posts",
 )  # fmt: skip
 
 
