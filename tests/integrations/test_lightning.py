@@ -497,9 +497,7 @@ def test_other_ranks_than_the_first_log_nothing(recorded, monkeypatch):
 
 HOOKS = {
     "on_train_epoch_start": "begin_epoch",
-    "on_before_backward": "goes_backward",
-    "on_before_optimizer_step": "optimizer_steps",
-    "on_train_batch_end": "add_step",
+    "on_train_batch_end": "metrics.add_step",
     "on_train_epoch_end": "close_epoch",
     "on_train_end": "end_training",
     "on_validation_start": "begin_validation",
@@ -520,7 +518,8 @@ def fail(*_, **__):
 def test_failures_of_ours_in_every_hook_do_not_reach_the_training(trained, recorded, tmp_path, monkeypatch):
     provenance = Callback("net")
     for method in HOOKS.values():
-        monkeypatch.setattr(provenance.recording, method, fail)
+        owner, _, name = method.rpartition(".")
+        monkeypatch.setattr(getattr(provenance.recording, owner) if owner else provenance.recording, name, fail)
     module, data = small_net(scheduler=step_lr), Data()
     keeps_best = ModelCheckpoint(tmp_path, monitor="val_loss", save_top_k=-1)
     runs = trainer(tmp_path, [provenance, keeps_best], 1, enable_checkpointing=True, num_sanity_val_steps=1)
@@ -530,6 +529,16 @@ def test_failures_of_ours_in_every_hook_do_not_reach_the_training(trained, recor
     assert module.step_losses == trained.losses[:4]
     details = {event.detail for event in recorded.events(ProblemRecorded)}
     assert details == {f"lightning {hook}: RuntimeError: injected" for hook in HOOKS}
+
+
+def test_a_failure_of_ours_while_a_loss_is_named_is_told(recorded, tmp_path, monkeypatch):
+    provenance, module = Callback("net"), small_net()
+    del module.criterion
+    module.criterion = torch.nn.functional.cross_entropy  # no part of the module
+    monkeypatch.setattr(provenance.recording, "goes_backward", fail)
+    trainer(tmp_path, [provenance], 1).fit(module, loader())
+    details = {event.detail for event in recorded.events(ProblemRecorded)}
+    assert details == {"lightning on_before_backward: RuntimeError: injected"}
 
 
 def test_a_failure_of_ours_while_a_fit_fails_leaves_its_exception(recorded, tmp_path, monkeypatch):

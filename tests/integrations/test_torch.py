@@ -590,6 +590,41 @@ def test_what_is_gone_through_without_a_training_is_nothing(recorded):
     assert tags(recorded) == ["Training"]
 
 
+@pytest.mark.parametrize("order", [("student", "teacher"), ("teacher", "student")])
+def test_a_teacher_that_is_in_evaluation_mode_makes_no_evaluation_of_a_training(recorded, order):
+    student, teacher, criterion = small_model(), small_model(), nn.MSELoss(reduction="mean")
+    optimizer, batches, losses = sgd(student), loader(), []
+    for _ in range(2):
+        for one in order:
+            student.train() if one == "student" else teacher.eval()
+        losses.append([])
+        for x, _ in batches:
+            with torch.no_grad():
+                wanted = teacher(x) + 1
+            optimizer.zero_grad()
+            loss = criterion(student(x), wanted)
+            loss.backward()
+            optimizer.step()
+            losses[-1].append(loss.item())
+    del student, optimizer
+    assert recorded.parameters()["loss_function"] == "MSELoss"
+    assert column(recorded, "loss") == pytest.approx([sum(one) / len(one) for one in losses], rel=1e-6)
+    assert tags(recorded) == ["Training"]
+
+
+def test_an_evaluation_that_keeps_gradients_is_one(recorded):
+    model, criterion = small_model(), nn.CrossEntropyLoss()
+    optimizer, batches, validation, seen = sgd(model), loader(), loader(32, 48), []
+    for _ in range(2):
+        train_epoch(model, optimizer, batches, criterion)
+        model.eval()
+        losses = [criterion(model(x), y).item() for x, y in validation]
+        seen.append(sum(losses) / len(losses))
+    del model, optimizer
+    assert column(recorded, "val_loss") == pytest.approx(seen, rel=1e-6)
+    assert tags(recorded) == ["Training"]
+
+
 # Runs
 
 

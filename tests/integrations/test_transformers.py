@@ -355,7 +355,6 @@ def test_a_pickled_callback_begins_anew_with_the_same_arguments(recorded):
 
 HOOKS = {
     "on_epoch_begin": "begin_epoch",
-    "on_pre_optimizer_step": "optimizer_steps",
     "on_epoch_end": "close_epoch",
     "on_log": "take_logs",
     "on_evaluate": "evaluated",

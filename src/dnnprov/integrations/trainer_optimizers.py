@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch.compiler import is_compiling
+
 from dnnprov.integrations.technique import BY_HAND, Technique
 from dnnprov.integrations.torch.optimizers import (
     RATE,
@@ -41,6 +43,7 @@ class TrainerOptimizers:
         self._steps = steps
         self._optimizers: list[Any] = []
         self._rates: dict[int, list[Any]] = {}
+        self._hooks: list[Any] = []
         self.epoch_rates: dict[str, Any] = {}
 
     def begin(self, optimizers: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -49,22 +52,24 @@ class TrainerOptimizers:
         Returns:
             What is watched, and the same under the names of other frameworks.
         """
-        self._optimizers, self._rates, self.epoch_rates = list(optimizers), {}, {}
+        self.end()
+        self._optimizers, self.epoch_rates = list(optimizers), {}
         held, others = self._values(), {}
         for place, optimizer in enumerate(self._optimizers):
             bare, suffix = bare_optimizer(optimizer), _suffix(place)
             held = {**optimizer_names(bare, suffix), **held}
             others.update(other_names(bare, suffix))
             held.update(starting_values(optimizer.param_groups, suffix))
+            if callable(register := getattr(bare, "register_step_pre_hook", None)):
+                self._hooks.append(register(_noting(self._rates, id(optimizer))))
         return held, {name: value for name, value in others.items() if name not in held}
 
     def end(self) -> None:
         """The training is over: hold on to nothing of it."""
-        self._optimizers, self._rates = [], {}
-
-    def stepped(self, optimizer: Any) -> None:
-        """An optimizer makes a step with the rates that it holds now."""
-        self._rates[id(optimizer)] = rates(optimizer)
+        for hook in self._hooks:
+            hook.remove()
+        self._optimizers, self._hooks = [], []
+        self._rates.clear()
 
     def see(self, technique: Callable[[], Technique] = lambda: BY_HAND, *, is_scheduled: bool = False) -> None:
         """Look for what was changed between epochs.
@@ -103,6 +108,22 @@ class TrainerOptimizers:
                 group["lr"] = rate
             found.update(group_values(groups, _suffix(place)))
         return found
+
+
+def _noting(held: dict[int, list[Any]], key: int) -> Callable[..., None]:
+    """A hook for the steps of an optimizer: notes the rates that each is made with, without reading a device.
+
+    PyTorch calls it for each step; the hooks of Trainers cost several times as much.
+    """
+
+    def note(optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG001 - of PyTorch
+        if not is_compiling():
+            try:
+                held[key] = rates(optimizer)
+            except Exception:  # noqa: BLE001 - P1: then the rates are those that it holds when the epoch ends
+                held.pop(key, None)
+
+    return note
 
 
 def bare_optimizer(optimizer: Any) -> Any:

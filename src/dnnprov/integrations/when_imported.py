@@ -38,8 +38,10 @@ def run_when_imported(framework: str, purpose: str, job: Callable[[], None]) -> 
     """
     if sys.modules.get(framework) is not None:
         job()
-    elif not any(isinstance(one, _Watch) and one.waits_for(framework, purpose) for one in sys.meta_path):
-        sys.meta_path.insert(0, _Watch(framework, purpose, job))
+        return
+    _awaited.setdefault(framework, {}).setdefault(purpose, job)
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
 
 
 def _prepare(integration: str) -> None:
@@ -47,17 +49,15 @@ def _prepare(integration: str) -> None:
         importlib.import_module(integration)
 
 
-class _Watch:
-    """Stands before the finders of Python until the framework is loaded: many ask only whether it could be."""
+_awaited: dict[str, dict[str, Callable[[], None]]] = {}
+"""Framework -> purpose -> what to do when it is loaded."""
 
-    def __init__(self, framework: str, purpose: str, job: Callable[[], None]) -> None:
-        self.framework = framework
-        self._purpose = purpose
-        self._job = job
 
-    def waits_for(self, framework: str, purpose: str) -> bool:
-        """Whether it stands here for this."""
-        return self.framework == framework and self._purpose == purpose
+class _Finder:
+    """Stands before the finders of Python until all frameworks are loaded: many ask only whether one could be.
+
+    There is one for all of them: some libraries ask for what is not installed in every step of a training.
+    """
 
     def find_spec(
         self,
@@ -66,29 +66,36 @@ class _Watch:
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """The framework as it would be found without us, but told of when it is loaded."""
-        if fullname != self.framework:
+        if fullname not in _awaited:
             return None
         finders = list(sys.meta_path)  # those before this one were asked already
         behind = finders[finders.index(self) + 1 :] if self in finders else finders
         others = (one for one in behind if hasattr(one, "find_spec"))
         spec = next((found for one in others if (found := one.find_spec(fullname, path, target)) is not None), None)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment] # it has what is called
+            spec.loader = _Loader(spec.loader, fullname)  # type: ignore[assignment] # it has what is called
         return spec
 
-    def loaded(self) -> None:
-        """The framework is loaded: do the job, and look out no longer."""
-        with contextlib.suppress(ValueError):  # another thread was faster
-            sys.meta_path.remove(self)
-        self._job()
+
+_finder = _Finder()
+
+
+def _loaded(framework: str) -> None:
+    """Do what waited for it, in the order in which that was asked for."""
+    jobs = _awaited.pop(framework, {})  # nothing where another thread was faster
+    if not _awaited:
+        with contextlib.suppress(ValueError):
+            sys.meta_path.remove(_finder)
+    for job in jobs.values():
+        job()
 
 
 class _Loader:
-    """Loads as the loader it stands for, then tells the watch; the module keeps that other loader."""
+    """Loads as the loader it stands for, then does what waited for that; the module keeps that other loader."""
 
-    def __init__(self, loader: Loader, watch: _Watch) -> None:
+    def __init__(self, loader: Loader, framework: str) -> None:
         self._loader = loader
-        self._watch = watch
+        self._framework = framework
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -103,4 +110,4 @@ class _Loader:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        self._watch.loaded()
+        _loaded(self._framework)

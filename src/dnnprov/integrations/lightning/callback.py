@@ -24,7 +24,7 @@ def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
             return
         try:
             hook(self, *args, **kwargs)
-        except Exception:  # the way out is made only where it is needed: there is a hook for each batch
+        except Exception:  # the way out is made only where it is needed: there is one for each batch
             with self.recording.steps.guarded(f"lightning {hook.__name__}"):
                 raise
 
@@ -99,20 +99,20 @@ class Callback(TrainerCallback[TrainerRecording], package.Callback):  # type: ig
         """An epoch begins."""
         self.recording.begin_epoch(trainer)
 
-    @_guarded
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:  # noqa: ARG002
         """A loss has its graph now, and no longer."""
-        self.recording.goes_backward(loss)
+        if not (self.recording.is_loss_named or self.is_silent):
+            with self.recording.steps.guarded("lightning on_before_backward"):
+                self.recording.goes_backward(loss)
 
-    @_guarded
-    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:  # noqa: ARG002
-        """Look at the rates of a step: two attributes, nothing is read from a device."""
-        self.recording.optimizer_steps(optimizer)
-
-    @_guarded
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """Add the loss of a batch to the sum, on its device."""
-        self.recording.add_step(trainer, pl_module, outputs)
+        if not self.is_silent:
+            try:
+                self.recording.metrics.add_step(outputs)
+            except Exception:  # P1; nothing around it that costs something in each batch
+                with self.recording.steps.guarded("lightning on_train_batch_end"):
+                    raise
 
     @_guarded
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002

@@ -21,30 +21,27 @@ class EpochMetrics:
 
     The loss of a step lies on the device until it is asked for, which waits for that. So losses stay there, and their
     mean is asked for once an epoch.
+
+    Attributes:
+        num_parts: by which Lightning has divided the losses: the batches whose gradients are added up.
     """
 
     def __init__(self) -> None:
         self._before: dict[str, Any] = {}
         self._loss = RunningLoss()
-        self._num_parts = 1
+        self.num_parts = 1
 
     def begin(self, metrics: Mapping[str, Any]) -> None:
         """An epoch, a validation or a test begins: what the Trainer holds now is of before."""
         self._before = dict(metrics)
         self._loss.forget()
 
-    def add_step(self, outputs: Any, num_parts: int) -> None:
-        """A step gave this.
-
-        Args:
-            outputs: of `training_step`, as Lightning hands it to callbacks.
-            num_parts: by which Lightning has divided the loss: the batches whose gradients are added up.
-        """
+    def add_step(self, outputs: Any) -> None:
+        """A step gave this: the outputs of `training_step`, as Lightning hands them to callbacks."""
         is_mapping = type(outputs) is dict or isinstance(outputs, Mapping)  # the question for the class costs less
         loss: Any = outputs.get("loss") if is_mapping else outputs
         if hasattr(loss, "detach"):
-            self._loss.add([loss.detach() if loss.requires_grad else loss])
-            self._num_parts = num_parts
+            self._loss.add((loss.detach() if loss.requires_grad else loss,))
 
     def logged(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """What was logged since `begin`, each metric under its bare name."""
@@ -60,7 +57,7 @@ class EpochMetrics:
         logged = self.logged(metrics)
         found = with_canonical_names(logged)
         if "loss" not in logged and (mean := self._loss.mean()) is not None:
-            found["loss"] = mean * self._num_parts
+            found["loss"] = mean * self.num_parts
         return found
 
 

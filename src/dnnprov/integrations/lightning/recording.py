@@ -45,14 +45,16 @@ class TrainerRecording:
 
     Attributes:
         steps: of its trainings.
+        metrics: of the epoch under way.
+        is_loss_named: whether the name of the loss function is known, or not asked for.
     """
 
     def __init__(self, choice: RunChoice, after: RunTask | Iterable[RunTask] | None = None) -> None:
         self.steps = TrainingSteps(choice, after)
         self._optimizers = TrainerOptimizers(self.steps)
-        self._metrics = EpochMetrics()
+        self.metrics = EpochMetrics()
         self._validation = EpochMetrics()
-        self._is_loss_named = True
+        self.is_loss_named = True
         self._owed: int | None = None
         self._validated: dict[str, Any] = {}
 
@@ -71,7 +73,7 @@ class TrainerRecording:
         filters = list if dataset is None else functools.partial(filter_rows, dataset)
         self.steps.begin_training(how, module, functools.partial(layer_rows, [module]), {**others, **length}, filters)
         training = self.steps.training
-        self._is_loss_named = training is None or "loss_function" in how
+        self.is_loss_named = training is None or "loss_function" in how
         if training is not None:
             training.run.expect_own_end(None)
             if dataset is not None:
@@ -86,23 +88,15 @@ class TrainerRecording:
         self._optimizers.see(lambda: technique_after_epoch(trainer), is_scheduled=is_scheduled)
         self.steps.begin_epoch(trainer.current_epoch + 1)
         self._validated = {}
-        self._metrics.begin(trainer.callback_metrics)
-
-    def add_step(self, trainer: Any, module: Any, outputs: Any) -> None:
-        """A batch was trained with."""
-        self._metrics.add_step(outputs, trainer.accumulate_grad_batches if module.automatic_optimization else 1)
+        self.metrics.begin(trainer.callback_metrics)
 
     def goes_backward(self, loss: Any) -> None:
         """The first loss of a training tells its function, where the module holds none as a part."""
-        if not self._is_loss_named and self.steps.run is not None:
-            self._is_loss_named = True
+        if self.steps.run is not None:
+            self.is_loss_named = True
             name = function_of(loss)
             if name is not None:
                 self.steps.run.fill_params({"loss_function": name})
-
-    def optimizer_steps(self, optimizer: Any) -> None:
-        """An optimizer is about to make a step."""
-        self._optimizers.stepped(optimizer)
 
     def begin_validation(self, trainer: Any) -> None:
         """The training validates."""
@@ -119,6 +113,8 @@ class TrainerRecording:
     def close_epoch(self, trainer: Any) -> None:
         """The epoch has trained and validated, and schedulers of epochs have acted; its row is still to come."""
         self._see_accumulation(trainer)
+        is_automatic = trainer.lightning_module.automatic_optimization
+        self.metrics.num_parts = trainer.accumulate_grad_batches if is_automatic else 1
         within, behind = schedulers(trainer, "step"), schedulers(trainer, "epoch")
         self._optimizers.close_epoch(within, behind)
         self._owed = trainer.current_epoch + 1
@@ -188,7 +184,7 @@ class TrainerRecording:
             self.steps.training.generates("oCheckpoint", **row)
 
     def _row(self, trainer: Any) -> dict[str, Any]:
-        return {**self._metrics.row(trainer.callback_metrics), **self._validated, **self._optimizers.epoch_rates}
+        return {**self.metrics.row(trainer.callback_metrics), **self._validated, **self._optimizers.epoch_rates}
 
     def _see_accumulation(self, trainer: Any) -> None:
         scheduler = next((one for one in trainer.callbacks if hasattr(one, "going_to_accumulate_grad_batches")), None)

@@ -60,7 +60,6 @@ def install() -> list[str]:
     wrap(torch.optim.Optimizer, "zero_grad", _zeroing)
     wrap(torch.nn.modules.loss._Loss, "__call__", _criterion)  # noqa: SLF001 - the class of all criterions
     wrap(torch.nn.Module, "eval", _evaluation_mode)
-    wrap(torch.nn.Module, "train", _training_mode)
     wrap(torch.nn.Module, "load_state_dict", _putting)
     wrap(torch.optim.lr_scheduler.ReduceLROnPlateau, "step", _plateau)
     wrap(getattr(torch.amp, "GradScaler", None), "scale", _scaling)
@@ -131,7 +130,7 @@ def _going_back(original: Callable[..., Any]) -> Callable[..., Any]:
         loop = this_thread.loop
         if loop.hot and loop.scaling is None:
             loop.losses.append(self.detach())
-        elif not is_compiling() and claimed_by() is None:
+        elif claimed_by() is None and not is_compiling():
             _tell("backward", loop.went_back, self)
         return result
 
@@ -234,20 +233,6 @@ def _criterion(original: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _training_mode(original: Callable[..., Any]) -> Callable[..., Any]:
-    def train(self: Any, mode: bool = True) -> Any:
-        try:
-            result = original(self, mode)
-        except BaseException as error:
-            leave_out_own_frames(error)
-            raise
-        if mode and not is_compiling():  # of each module below as well, in some Trainers in every step
-            this_thread.loop.is_evaluating = False
-        return result
-
-    return train
-
-
 def _putting(original: Callable[..., Any]) -> Callable[..., Any]:
     def put(self: Any, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -306,27 +291,19 @@ def _scaled_step(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _clipping(original: Callable[..., Any], name: str) -> Callable[..., Any]:
-    def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
+    def clip(*args: Any, **kwargs: Any) -> Any:
         try:
-            result = original(parameters, limit, *args, **kwargs)
+            result = original(*args, **kwargs)
         except BaseException as error:
             leave_out_own_frames(error)
             raise
-        if not is_compiling() and isinstance(limit, int | float):
-            current_loop().extras[name] = limit
+        if claimed_by() is None and not is_compiling():
+            limit = args[1] if len(args) > 1 else kwargs.get("max_norm", kwargs.get("clip_value"))
+            if isinstance(limit, int | float):
+                this_thread.loop.extras[name] = limit
         return result
 
-    @functools.wraps(original)
-    def clip_by_any_name(*args: Any, **kwargs: Any) -> Any:
-        if len(args) > 1:
-            return clip(*args, **kwargs)
-        try:
-            return original(*args, **kwargs)
-        except BaseException as error:
-            leave_out_own_frames(error)
-            raise
-
-    return clip_by_any_name
+    return clip
 
 
 def _writing(original: Callable[..., Any], writer: str) -> Callable[..., Any]:
@@ -363,7 +340,7 @@ def _reading(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _before_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:  # noqa: ARG001 - of PyTorch
-    if (args or kwargs) and not is_compiling() and claimed_by() is None:
+    if (len(args) > 1 or kwargs) and not is_compiling() and claimed_by() is None:  # the first is the optimizer
         _tell("step", current_loop().begin_step, args, kwargs)
 
 
@@ -371,7 +348,6 @@ def _after_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     if not is_compiling():
         loop = this_thread.loop
         if not loop.hot and claimed_by() is not None:
-            loop.num_steps += 1
             return
         try:
             loop.stepped(optimizer)

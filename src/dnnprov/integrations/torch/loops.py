@@ -72,7 +72,8 @@ class Loop:
         extras: hyperparameters of scaling and clipping that were seen since the last step.
         losses: that `backward` was called on since the last step, off their graphs.
         scaling: a scaled loss, weakly, and the loss that it was made from.
-        is_evaluating: whether `eval` was called on a model, and neither `train` nor a step since.
+        is_evaluating: whether `eval` was called on a model, no step was made since, and the model is not known to be
+            back in training mode: `train` is called for each module of a model, by some in every step.
         hot: by the address of an optimizer, what its next step in the same pass belongs to. What it is empty for takes
             the long way, which looks at everything; most steps of a training take the short one.
     """
@@ -94,6 +95,7 @@ class Loop:
         self._is_in_closure = False
         self.scaling: tuple[weakref.ref[Any], Any] | None = None
         self._criterions: dict[type, Any] = {}
+        self._doubtful: dict[type, Any] = {}  # called beside a model in evaluation mode, as a teacher is
         self._evaluated: weakref.ref[Any] | None = None
         self.is_evaluating = False
 
@@ -189,7 +191,7 @@ class Loop:
         known = self._trainings.get(optimizer)
         if known is None or not known[0].goes_on():
             known = self._meet(optimizer)
-        self._criterions, self._left = {}, None
+        self._criterions, self._doubtful, self._left = {}, {}, None
         if known is None:
             return
         self.latest, trained = known
@@ -217,6 +219,8 @@ class Loop:
         if not self._is_evaluation():
             self._criterions[type(criterion)] = criterion  # until the next step
             return
+        if result.requires_grad:
+            self._doubtful[type(criterion)] = criterion
         current = self._passes[-1] if self._passes else None
         if current is not None and current.training is None and result.numel() == 1:
             current.loss.add([result.detach()])
@@ -226,8 +230,9 @@ class Loop:
         self._evaluated, self.is_evaluating = weakref.ref(model), True
 
     def _is_evaluation(self) -> bool:
-        if self.is_evaluating and (self._evaluated is None or self._evaluated() is None):
-            self.is_evaluating = False
+        if self.is_evaluating:
+            model = None if self._evaluated is None else self._evaluated()
+            self.is_evaluating = model is not None and not model.training
         return self.is_evaluating or not torch.is_grad_enabled()
 
     def _evaluate(self, over: Pass) -> None:
@@ -298,7 +303,8 @@ class Loop:
     def _first_step(self, optimizer: Any, models: list[Any], current: Pass | None) -> FirstStep:
         loader = None if current is None else current.loader()
         extras, self.extras = self.extras, {}
-        return FirstStep(optimizer, models, loader, self._function, list(self._criterions.values()), extras)
+        criterions = list((self._criterions or self._doubtful).values())
+        return FirstStep(optimizer, models, loader, self._function, criterions, extras)
 
     def _joined(self, current: Pass | None) -> LoopTraining | None:
         """The training that an optimizer which steps now takes part in; `None` where it begins its own."""

@@ -32,21 +32,6 @@ def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
     return guarded_hook
 
 
-def _guarded_in_training(hook: Callable[..., None]) -> Callable[..., None]:
-    """The same for a hook of each step: what records a training was found when that began, and is not looked for."""
-
-    @functools.wraps(hook)
-    def guarded_hook(self: Callback, *args: Any, **kwargs: Any) -> None:
-        try:
-            if self.recording.steps.is_training:
-                hook(self, *args, **kwargs)
-        except Exception:
-            with self.recording.steps.guarded(f"transformers {hook.__name__}"):
-                raise
-
-    return guarded_hook
-
-
 class Callback(TrainerCallback[TrainerRecording], _base):  # type: ignore[misc]
     """Records what a Trainer does: hyperparameters, layers, epochs, adaptations, checkpoints, tests, and how it ended.
 
@@ -97,11 +82,6 @@ class Callback(TrainerCallback[TrainerRecording], _base):  # type: ignore[misc]
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """An epoch begins."""
         self.recording.begin_epoch(args, state, kwargs)
-
-    @_guarded_in_training
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Look at the rates of a step: two attributes, nothing is read from a device."""
-        self.recording.optimizer_steps(kwargs["optimizer"])
 
     @_guarded
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002

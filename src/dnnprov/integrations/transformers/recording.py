@@ -102,10 +102,6 @@ class TrainerRecording:
         self._logs.begin(find_trainer(), state.global_step)
         self._is_open = True
 
-    def optimizer_steps(self, optimizer: Any) -> None:
-        """The optimizer is about to make a step."""
-        self._optimizers.stepped(optimizer)
-
     def close_epoch(self, arguments: Any, state: Any, given: Mapping[str, Any]) -> None:
         """The epoch has trained; logs and an evaluation may still come for it."""
         scheduler = given.get("lr_scheduler")
