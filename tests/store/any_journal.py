@@ -9,6 +9,7 @@ from dnnprov.model.events import (
     AttributeDeclared,
     DataflowDeclared,
     DataSetDeclared,
+    ElementAmended,
     ElementsRecorded,
     EnvironmentRecorded,
     FileHashed,
@@ -35,11 +36,13 @@ DAY = 86_400_000_000
 
 NAMES = st.sampled_from(["lr", "LR", "Lr", "x", "loss", "LOSS", "Loss"])
 VALUES = st.sampled_from([3, 0.5, "auto", True, None, 10**20, 2**60, "NaN"])
-SETS = st.sampled_from(["oTrainingModel", "oA", "OA", "run"])
+SET_NAMES = ["oTrainingModel", "oA", "OA", "run"]
+SETS = st.sampled_from(SET_NAMES)
 ROWS = st.dictionaries(NAMES, VALUES, min_size=1, max_size=3)
 ACTIONS = st.one_of(
     st.tuples(st.just("task"), st.sampled_from(["Training", "A", "B"])),
     st.tuples(st.just("element"), SETS, ROWS),
+    st.tuples(st.just("amend"), ROWS, st.booleans()),
     st.tuples(st.just("parameters"), ROWS),
     st.tuples(st.just("hyperparameters"), st.sampled_from(["used", "generated"]), ROWS),
     st.tuples(st.just("metric"), ROWS, st.integers(0, 2)),
@@ -73,6 +76,31 @@ def _element(action, task, number):
         rows=[{"epoch": number, **row}],
         task=task,
         non_finite=[special] if special else None,
+    )
+
+
+def _amendment(action, events, number):
+    """What the last row of data says now, with the names that it had first, or without any of them."""
+    rows = [event for event in events if isinstance(event, ElementsRecorded) and event.relation == "generated"]
+    rows = [event for event in rows if event.set in SET_NAMES]
+    row, special = _split(action[1])
+    if not rows:  # of a row that is lost
+        return ElementAmended(
+            element=10_000 + number, set="oA", relation="generated", values=row, non_finite=special or None
+        )
+    last = rows[-1]
+    if action[2]:
+        row = {**last.rows[0], **row}
+        special = {
+            name: value for name, value in {**(last.non_finite or [{}])[0], **special}.items() if row[name] is None
+        }
+    return ElementAmended(
+        element=events.index(last) + 1,
+        set=last.set,
+        relation=last.relation,
+        values={**row},
+        non_finite=special or None,
+        task=last.task,
     )
 
 
@@ -130,7 +158,7 @@ def _events(actions, first, end, task=None):
     events = [*first, EnvironmentRecorded(user="me", host="h", software="1", frameworks={"keras": "3"})]
     for action in [("task", "Training"), *actions] if task is None else actions:
         number = len(events) + 1
-        events.append(_event(action, task, number))
+        events.append(_amendment(action, events, number) if action[0] == "amend" else _event(action, task, number))
         if action[0] == "task":
             task = number
         elif action[0] == "file":

@@ -13,6 +13,7 @@ import dnnprov
 from dnnprov.journal.folder import StoreFolder
 from dnnprov.journal.format import encode
 from dnnprov.model.events import (
+    ElementAmended,
     ElementsRecorded,
     MetricsRecorded,
     RunEnded,
@@ -22,6 +23,7 @@ from dnnprov.model.events import (
     SegmentOpened,
     TaskBegan,
 )
+from dnnprov.store.element_rows import ElementRows
 from dnnprov.store.ingest import Ingest
 from dnnprov.store.metrics import Metrics
 from dnnprov.store.sqlite import SqliteStore
@@ -58,6 +60,7 @@ BLOCKS = st.lists(
         st.tuples(st.just("metrics"), ROWS, st.sampled_from(STEPS)),
         st.tuples(st.sampled_from(SETS), ROWS, st.booleans()),
         st.tuples(st.just("task")),
+        st.tuples(st.just("amended"), ROWS, ROWS),
     ),
     min_size=1,
     max_size=6,
@@ -74,6 +77,9 @@ def events_of(blocks):
             task = len(events) + 2
             events.append(TaskBegan(tag="Testing", after=[2]))
             continue
+        if block[0] == "amended":
+            events += amended(block[1], block[2], len(events) + 2, task)
+            continue
         kind, rows, detail = block
         for row in rows:
             values = {name: math.nan if value == "NaN" else value for name, value in row.items()}
@@ -88,10 +94,25 @@ def events_of(blocks):
     return events
 
 
+def amended(rows, more, first, task):
+    """Epochs, each followed by what it says more, or otherwise."""
+    found = []
+    for row, other in zip(rows, more, strict=False):
+        before, now = ({name: math.nan if value == "NaN" else value for name, value in one.items()} for one in
+                       (row, {**row, **{f"val_{name}": value for name, value in other.items()}}))  # fmt: skip
+        if other.get("loss") == row.get("loss"):
+            now = {**now, **dict.fromkeys(before, 0.75)}
+        number = first + len(found)
+        found.append(ElementsRecorded(set="oTrainingModel", relation="generated", rows=[before], task=task))
+        found.append(MetricsRecorded(values={"batch_loss": 0.5}, step=number))
+        found.append(ElementAmended(element=number, set="oTrainingModel", relation="generated", values=now, task=task))
+    return found
+
+
 def write(folder, process, events, **header):
     path = folder.segment(RUN, process)
     path.parent.mkdir(parents=True, exist_ok=True)
-    opened = SegmentOpened(format=1, run=RUN, process=process, host="elsewhere", boot="another", **header)
+    opened = SegmentOpened(format=3, run=RUN, process=process, host="elsewhere", boot="another", **header)
     lines = []
     for number, event in enumerate([opened, *events, RunEnded(status="finished"), SegmentClosed()]):
         event.seq, event.at = number, BEGAN + header.get("attempt", 0) * 10**9 + 1000 * number
@@ -121,6 +142,7 @@ def test_one_odd_value_among_usual_ones_says_what_it_says_alone(tmp_path, odd, i
     notes[2]["note"] = odd
     blocks = [(kind, some, True) for kind in SETS for some in (notes, rows)]
     blocks += [("task",), *((kind, rows, True) for kind in SETS)]
+    blocks += [("amended", rows, notes), ("amended", rows[::-1], rows), ("amended", notes, rows)]
     blocks += [("metrics", [{"loss": row["loss"], "acc": 1} for row in rows], steps) for steps in STEPS]
     second = blocks if is_resumed else None
     together = said(StoreFolder(tmp_path / "together"), blocks, second, 1 << 20)
@@ -135,6 +157,15 @@ def test_what_is_taken_in_together_says_what_it_says_one_by_one(tmp_path_factory
     together = said(StoreFolder(place / "together"), first, second, 1 << 20)
     one_by_one = said(StoreFolder(place / "alone"), first, second, 1)
     assert differences(together, one_by_one) == {}
+
+
+def test_epochs_that_were_amended_are_taken_in_as_columns_and_say_what_they_say_one_by_one(tmp_path, monkeypatch):
+    epochs = [{"epoch": number, "loss": number / 8} for number in range(1, 21)]
+    more = [{"loss": 1 / number, "acc": 0.5} for number in range(1, 21)]
+    alone = said(StoreFolder(tmp_path / "alone"), [("amended", epochs, more)], None, 1)
+    monkeypatch.setattr(ElementRows, "amend", lambda *_: pytest.fail("not folded"))
+    together = said(StoreFolder(tmp_path / "together"), [("amended", epochs, more)], None, 1 << 20)
+    assert differences(together, alone) == {}
 
 
 def test_usual_epochs_and_log_calls_are_taken_in_as_columns(store, monkeypatch):

@@ -124,7 +124,8 @@ def find_missing(folder: StoreFolder, taken_in: dict[str, str]) -> list[Finding]
     """
     open_keys = {segment_key(path) for path in folder.open_segments()}
     there = open_keys | {segment_key(path) for path in folder.archived_segments()}
-    missing = sorted(key for key, state in taken_in.items() if key not in there and state not in {"refused", "cut"})
+    others = {"refused", "cut", "early"}
+    missing = sorted(key for key, state in taken_in.items() if key not in there and state not in others)
     waiting = sorted(key for key in open_keys if taken_in.get(key) == "closed")
     found = []
     if missing:

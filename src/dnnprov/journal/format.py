@@ -1,6 +1,6 @@
 """The format of a segment: JSON Lines, one event a line, in UTF-8.
 
-Version 1:
+What all versions have in common; the third has `ElementAmended` besides:
 
 - The first event is `SegmentOpened`; `SegmentClosed`, where it comes, is the last.
 - A line is a JSON object with the fields of `dnnprov.model.events`, those at their default left out.
@@ -18,6 +18,7 @@ import msgspec
 from dnnprov.errors import JournalError
 from dnnprov.model.events import (
     AnyEvent,
+    ElementAmended,
     ElementsRecorded,
     Event,
     HyperparameterAdapted,
@@ -58,7 +59,7 @@ def encode_all(events: list[Event]) -> bytes:
 
 def _with_names(event: Event) -> Event:
     """The event with non-finite values named beside, and every text one that UTF-8 can carry."""
-    if isinstance(event, MetricsRecorded | ParametersSet):
+    if isinstance(event, MetricsRecorded | ParametersSet | ElementAmended):
         event.values, event.non_finite = split_non_finite(event.values)
     elif isinstance(event, ElementsRecorded):
         pairs = [split_non_finite(row) for row in event.rows]

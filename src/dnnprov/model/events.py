@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Of the journal; a reader refuses a segment of a later one."""
 
 Relation: TypeAlias = Literal["used", "generated"]
@@ -46,7 +46,7 @@ class Event(
     at: int = 0
 
 
-REFERRING_FIELDS = frozenset({"task", "after", "file", "post"})
+REFERRING_FIELDS = frozenset({"task", "after", "file", "post", "element"})
 """Fields of events that refer to earlier ones."""
 
 
@@ -255,6 +255,24 @@ class ElementsRecorded(Event):
     task: Reference | None = None
 
 
+class ElementAmended(Event):
+    """What a row that was recorded says now, whole: it stands in its place, or is the row where that one was lost.
+
+    Attributes:
+        element: the `ElementsRecorded` of that one row.
+        set, relation, task: as there.
+        values: attribute -> value, all that it has.
+        non_finite: attribute -> NaN | Infinity | -Infinity.
+    """
+
+    element: Reference
+    set: str
+    relation: Relation
+    values: dict[str, Any]
+    non_finite: dict[str, str] | None = None
+    task: Reference | None = None
+
+
 class MetricsRecorded(Event):
     """Values of series, at a step (per batch) or an epoch."""
 
@@ -339,6 +357,7 @@ AnyEvent: TypeAlias = (
     | TaskEnded
     | TaskDescribed
     | ElementsRecorded
+    | ElementAmended
     | MetricsRecorded
     | HyperparameterAdapted
     | FileRecorded

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.model import events
 from dnnprov.model.training import SETS
 from dnnprov.model.values import MAX_INTEGER, MIN_INTEGER, NON_FINITE
+from dnnprov.store.amended_rows import EarlyRows
 from dnnprov.store.element_columns import FEW, AlikeElements, can_be_gathered, find_columns
 from dnnprov.store.elements import Elements, Origin
 from dnnprov.store.metrics import Metrics
 from dnnprov.store.parameters import Parameters
-from dnnprov.store.source import find_task, time_text
-from dnnprov.store.summaries import Summaries, further_names, is_number
+from dnnprov.store.schema import quoted
+from dnnprov.store.source import find_place, find_task, time_text
+from dnnprov.store.summaries import RowValues, Summaries, further_names, is_number
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,6 +48,8 @@ class ElementRows:
         self._metrics = Metrics(connection, self._summaries, problem)
         self._elements = Elements(connection, catalog, problem)
         self._parameters = Parameters(connection, catalog, self._elements)
+        self._early_rows = EarlyRows(connection)
+        self._early: set[int] = set()  # events of the source whose rows are there already
         self._unordered: set[tuple[int, Level, str]] = set()  # runs, and what of them to sum up anew
         self._last: dict[str, tuple[int, Any, str | None]] = {}  # table -> process, and what its rows are to come after
         self._gathered: dict[str, AlikeElements] = {}  # by table
@@ -57,6 +62,7 @@ class ElementRows:
         self._unordered.clear()
         self._last.clear()
         self._gathered.clear()
+        self._source = None
 
     def flush(self) -> None:
         """Write what was gathered; the end of every transaction."""
@@ -80,9 +86,10 @@ class ElementRows:
     def record(self, event: events.ElementsRecorded, source: Source) -> None:
         """Rows of a data set."""
         data_set = self._catalog.data_set(event.set)
-        if source is not self._source:
-            self.settle()
-            self._source = source
+        self._read_from(source)
+        if event.seq in self._early:
+            self._take_late(event, data_set, source)
+            return
         alike = self._gathered.get(data_set.table)
         if not can_be_gathered(event, data_set):
             self._settle(data_set.table)
@@ -93,6 +100,60 @@ class ElementRows:
             self._settle(data_set.table)
             names = tuple(event.rows[0])
             self._gathered[data_set.table] = AlikeElements(data_set, event.relation, event.task, names, [event])
+
+    def amend(self, event: events.ElementAmended, source: Source) -> None:
+        """A row as it is now: in the place of what was recorded of it, or for the first time where that is not here."""
+        data_set = self._catalog.data_set(event.set)
+        self._read_from(source)
+        self._settle(data_set.table)
+        place = find_place(self._connection, event.element, source) or (source.process_id, event.seq)
+        task = find_task(self._connection, event.task, source)
+        origin = replace(_origin(event, source, task[0] if task else None), process_id=place[0], sequence=place[1])
+        found = self._elements.find(data_set, event.relation, origin)
+        key = None
+        if found is not None:
+            origin, key = replace(origin, recorded_at=found[0]["recorded_at"]), found[0]["element_id"]
+            self._elements.remove(data_set, *found)
+        elif place != (source.process_id, event.seq):
+            self._expect(event, place[1], source)
+        if found is None and task and task[1] is not None:
+            self._catalog.plan.link_element(task[1], data_set, event.relation, source, event.seq)
+        placement = self._elements.place(data_set, event.values, event.non_finite or {}, origin)
+        self._elements.insert(data_set, event.relation, placement, origin, key=key)
+        level = _LEVELS.get(data_set.table) if event.relation == "generated" else None
+        if level:
+            before = None if found is None else RowValues(data_set).row(found[0], found[1].items())
+            self._summarise_amended(level, data_set, before, placement, origin, key, source)
+
+    def _read_from(self, source: Source) -> None:
+        """What comes now is of this segment."""
+        if source is not self._source:
+            self.settle()
+            self._source, self._early = source, self._early_rows.find(source)
+
+    def _expect(self, event: events.ElementAmended, sequence: int, source: Source) -> None:
+        """The row of an event is here before it."""
+        process = source.header.process
+        if isinstance(event.element, str):
+            process = event.element.rpartition(":")[0]
+        else:
+            self._early.add(sequence)
+        self._early_rows.note(source.header.run, process, sequence)
+
+    def _take_late(self, event: events.ElementsRecorded, data_set: DataSet, source: Source) -> None:
+        """A row that its amendment has made already: only when it was recorded was not known."""
+        self._settle(data_set.table)
+        task = find_task(self._connection, event.task, source)
+        if task and task[1] is not None:
+            self._catalog.plan.link_element(task[1], data_set, event.relation, source, event.seq)
+        self._connection.execute(
+            f"UPDATE {quoted(data_set.table)} SET recorded_at = ? WHERE run_id = ? AND process_id = ? AND sequence = ?",
+            (time_text(event.at), source.run_id, source.process_id, event.seq),
+        )
+        self._early_rows.remove(source, event.seq)
+        self._early.discard(event.seq)
+        if level := _LEVELS.get(data_set.table) if event.relation == "generated" else None:
+            self._unordered.add((source.run_id, level, data_set.tag))
 
     def _settle(self, table: str) -> None:
         """Write the elements that were gathered of a table, in the order they came."""
@@ -183,6 +244,38 @@ class ElementRows:
         columns, non_finite = _metrics_in(data_set, placement)
         self._summaries.add_row(source.run_id, level, source.header.rank, columns, non_finite)
         self._note_level(level, data_set, (columns.get("epoch"),), recorded_at, source)
+
+    def _summarise_amended(
+        self,
+        level: Level,
+        data_set: DataSet,
+        before: tuple[dict[str, Any], dict[str, str]] | None,
+        placement: Placement,
+        origin: Origin,
+        key: int | None,
+        source: Source,
+    ) -> None:
+        """Keep the run's last epoch and its summaries up to a row that was amended: it is the last, nearly always."""
+        columns, non_finite = _metrics_in(data_set, placement)
+        is_last = (
+            before is not None
+            and not self._connection.execute(
+                f"SELECT 1 FROM {quoted(data_set.table)} WHERE element_id > ? AND +run_id = ? LIMIT 1",
+                (key, origin.run_id),
+            ).fetchone()
+        )
+        if not is_last or not self._summaries.amend_row(
+            origin.run_id, level, origin.rank, before or ({}, {}), (columns, non_finite)
+        ):
+            self._unordered.add((origin.run_id, level, data_set.tag))
+        self._note_level(level, data_set, (columns.get("epoch"),), origin.recorded_at, source)
+        if level == "epoch" and before is not None and before[0].get("epoch") != columns.get("epoch"):
+            self._connection.execute(
+                "UPDATE run SET last_epoch = (SELECT MAX(CAST(e.epoch AS INTEGER)) FROM otrainingmodel AS e"
+                " WHERE e.run_id = run.run_id AND e.relation = 'generated'"
+                " AND typeof(e.epoch) IN ('integer', 'real') AND e.epoch = CAST(e.epoch AS INTEGER)) WHERE run_id = ?",
+                (origin.run_id,),
+            )
 
     def _note_level(
         self, level: Level, data_set: DataSet, epochs: Sequence[Any], recorded_at: str | None, source: Source

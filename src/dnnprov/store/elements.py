@@ -100,7 +100,14 @@ class Elements:
         self._statements: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def insert(
-        self, data_set: DataSet, relation: Relation, placement: Placement, origin: Origin, row_number: int = 0
+        self,
+        data_set: DataSet,
+        relation: Relation,
+        placement: Placement,
+        origin: Origin,
+        row_number: int = 0,
+        *,
+        key: int | None = None,
     ) -> None:
         """Insert one element.
 
@@ -110,10 +117,12 @@ class Elements:
             placement: of its values.
             origin: where it comes from.
             row_number: among the rows of its event.
+            key: of the element, where it had one before.
         """
         self._catalog.make_table(data_set)
         columns = {
             **placement.columns,
+            **({} if key is None else {"element_id": key}),
             "run_id": origin.run_id,
             "task_id": origin.task_id,
             "rank": origin.rank,
@@ -150,6 +159,42 @@ class Elements:
                  "sequence")  # fmt: skip
         rows = [(*values, *same, *event) for *values, event in zip(*columns.values(), recorded, strict=True)]
         self._connection.executemany(self._statement(data_set.table, names), rows)
+
+    def find(
+        self, data_set: DataSet, relation: Relation, origin: Origin
+    ) -> tuple[dict[str, Any], dict[int, Any]] | None:
+        """The row that an event made, which is one of the last of its task: by column, and beyond the columns."""
+        self._catalog.make_table(data_set)
+        cursor = self._connection.execute(
+            f"SELECT * FROM {quoted(data_set.table)} WHERE run_id = ? AND task_id IS ? AND relation = ?"
+            " AND process_id = ? AND sequence = ? ORDER BY element_id DESC LIMIT 1",
+            (origin.run_id, origin.task_id, relation, origin.process_id, origin.sequence),
+        )
+        found = cursor.fetchone()
+        if found is None:
+            return None
+        row = dict(zip((column[0] for column in cursor.description), found, strict=True))
+        beyond = self._connection.execute(
+            "SELECT attribute_id, value FROM element_value WHERE data_set_id = ? AND element_id = ?",
+            (data_set.data_set_id, row["element_id"]),
+        )
+        return row, dict(beyond.fetchall())
+
+    def remove(self, data_set: DataSet, row: dict[str, Any], beyond: dict[int, Any]) -> None:
+        """Take a row out that `find` has found, and what was told of values that did not fit into it."""
+        self._connection.execute(f"DELETE FROM {quoted(data_set.table)} WHERE element_id = ?", (row["element_id"],))
+        if beyond:
+            self._connection.execute(
+                "DELETE FROM element_value WHERE data_set_id = ? AND element_id = ?",
+                (data_set.data_set_id, row["element_id"]),
+            )
+        for beside in data_set.overflows.values():
+            if (row.get(beside.column) if beside.column else beyond.get(beside.attribute_id)) is not None:
+                self._connection.execute(
+                    "DELETE FROM problem WHERE run_id = ? AND kind = 'value_does_not_fit' AND recorded_at IS ?"
+                    " AND instr(detail, ?)",
+                    (row["run_id"], row["recorded_at"], _place_of_value(data_set, beside)),
+                )
 
     def write_beyond(self, data_set: DataSet, element_id: int, placement: Placement) -> None:
         """Write the values of an element that its table has no columns for."""
@@ -208,7 +253,7 @@ class Elements:
         self._problem(
             origin.run_id,
             "value_does_not_fit",
-            f"dataflow {origin.dataflow!r}, data set {data_set.tag!r}, attribute {attribute.name!r}: {shown!r} "
+            f"dataflow {origin.dataflow!r}, {_place_of_value(data_set, attribute)}: {shown!r} "
             f"{_why_it_does_not_fit(value)}; kept in {overflow.column or 'element_value'}",
             origin.recorded_at,
         )
@@ -224,6 +269,10 @@ class Elements:
             sql = f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})"
             self._statements[table, columns] = sql
         return sql
+
+
+def _place_of_value(data_set: DataSet, attribute: Attribute) -> str:
+    return f"data set {data_set.tag!r}, attribute {attribute.name!r}"
 
 
 def _why_it_does_not_fit(value: Any) -> str:

@@ -50,6 +50,7 @@ class EventRows:
             events.FileHashed: tasks.hash_file,
             events.ParametersSet: self._elements.set_parameters,
             events.ElementsRecorded: self._elements.record,
+            events.ElementAmended: self._elements.amend,
             events.HyperparameterAdapted: self._elements.adapt,
             events.MetricsRecorded: self._elements.record_metrics,
             events.ProblemRecorded: self._take_problem,

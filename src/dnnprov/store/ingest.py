@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dnnprov.errors import DamagedArchiveError, JournalError, SchemaVersionError
 from dnnprov.journal.reader import CHUNK_BYTES, Chunk, read_chunks
 from dnnprov.model.events import RunEnded, SegmentClosed
+from dnnprov.store.amended_rows import fold_amendments
 from dnnprov.store.archive import archive_segment
 from dnnprov.store.catalog import Catalog
 from dnnprov.store.database_errors import is_about_database
@@ -237,7 +238,7 @@ class Ingest:
         """Where the segment stands after the lines of a chunk, and how many events they were."""
         events, sequence = put_in_order(chunk, source, known.sequence, self._aside)
         take = self._take_carefully if is_careful else self._rows.take
-        for event in events:
+        for event in fold_amendments(events):
             take(event, source)
         if events:
             has_ended = RunEnded in set(map(type, events))

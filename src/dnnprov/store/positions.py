@@ -20,7 +20,8 @@ class Position:
         position: bytes, before compression.
         sequence: of the last event, -1 before the first; a damaged line counts as one event.
         state: open | closed | gone (its process ended without a word) | damaged (an archive that ends early) | refused;
-            cut: what was once taken in from a segment that was cut off since, so that no rebuild loses it unasked.
+            cut: what was once taken in from a segment that was cut off since, so that no rebuild loses it unasked;
+            early: no segment, but an event that is to come, see `EarlyRows`.
     """
 
     position: int = 0

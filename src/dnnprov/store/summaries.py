@@ -15,7 +15,7 @@ from dnnprov.store.views import NOTE_ACCURACY, accuracy_metrics
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dnnprov.store.catalog import DataSet
     from dnnprov.store.source import Source
@@ -99,6 +99,43 @@ def further_names(data_set: DataSet) -> dict[int, str]:
     }
 
 
+class RowValues:
+    """Reads what rows of a data set have for metrics.
+
+    Args:
+        data_set: as it is now.
+    """
+
+    def __init__(self, data_set: DataSet) -> None:
+        self._further = further_names(data_set)
+        self._named = {non_finite_key(None, key): name for key, name in self._further.items()}
+        self._metrics = {a.column for a in data_set.attributes.values() if a.column and a.type != "text"} | {"epoch"}
+
+    def row(self, row: Mapping[str, Any], beyond: Iterable[tuple[int, Any]]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Values by name, and the names of those that are not finite.
+
+        Args:
+            row: by column, as the table has it.
+            beyond: keys and values of its attributes beyond the columns.
+        """
+        columns = {name: value for name, value in row.items() if name in self._metrics}
+        columns |= {self._further[key]: value for key, value in beyond if key in self._further}
+        special = json.loads(row["non_finite"]) if row["non_finite"] else {}
+        special = {self._named.get(key, key): name for key, name in special.items()}
+        return {**columns, **dict.fromkeys(special)}, special
+
+
+def metrics_among(
+    columns: Mapping[str, Any], non_finite: Mapping[str, str]
+) -> dict[str, tuple[Number | None, str | None]]:
+    """Metrics of a row by name, each as its value, or `None` and the name of one that is not finite."""
+    return {
+        name: (None if name in non_finite else value, non_finite.get(name))
+        for name, value in columns.items()
+        if name not in NO_METRICS and (name in non_finite or is_number(value))
+    }
+
+
 class Summaries:
     """Keeps `run_metric`.
 
@@ -156,6 +193,30 @@ class Summaries:
             ):
                 summary.add(value, special, epoch if is_number(epoch) else None)
 
+    def amend_row(
+        self,
+        run_id: int,
+        level: Level,
+        rank: int,
+        before: tuple[dict[str, Any], dict[str, str]],
+        now: tuple[dict[str, Any], dict[str, str]],
+    ) -> bool:
+        """Take in what the last row says more than it did; `False` where it says other things, too.
+
+        Args:
+            run_id: of the row.
+            level: likewise.
+            rank: likewise.
+            before: values by name, and names of those that are not finite.
+            now: likewise.
+        """
+        known, found = metrics_among(*before), metrics_among(*now)
+        if before[0].get("epoch") != now[0].get("epoch") or any(found.get(name) != one for name, one in known.items()):
+            return False
+        columns = {name: value for name, (value, _) in found.items() if name not in known}
+        self.add_row(run_id, level, rank, {**columns, "epoch": now[0].get("epoch")}, now[1])
+        return True
+
     def add_columns(
         self, run_id: int, level: Level, rank: int, columns: Mapping[str, Sequence[Any]], num_rows: int
     ) -> None:
@@ -189,16 +250,11 @@ class Summaries:
         last_attempt: dict[tuple[int, Any], int] = {}
         for row in rows:
             last_attempt[row["rank"], row.get("epoch")] = row[_ATTEMPT]
-        further, beyond = further_names(data_set), self._read_beyond(run_id, data_set)
-        metrics = {a.column for a in data_set.attributes.values() if a.column and a.type != "text"} | {"epoch"}
+        values_of, beyond = RowValues(data_set), self._read_beyond(run_id, data_set)
         for row in rows:
             if row.get("epoch") is None or row[_ATTEMPT] == last_attempt[row["rank"], row["epoch"]]:
-                columns = {name: value for name, value in row.items() if name in metrics}
-                columns |= {further[key]: value for key, value in beyond.get(row["element_id"], ()) if key in further}
-                named = {non_finite_key(None, key): name for key, name in further.items()}
-                special = json.loads(row["non_finite"]) if row["non_finite"] else {}
-                special = {named.get(key, key): name for key, name in special.items()}
-                self.add_row(run_id, level, row["rank"], {**columns, **dict.fromkeys(special)}, special)
+                columns, special = values_of.row(row, beyond.get(row["element_id"], ()))
+                self.add_row(run_id, level, row["rank"], columns, special)
 
     def find_last(self, source: Source, data_set: DataSet) -> tuple[Any, str | None]:
         """The last epoch of earlier attempts, and when another process of the same attempt recorded its last row."""
