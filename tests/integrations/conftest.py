@@ -23,7 +23,7 @@ import pytest
 
 from dnnprov.journal.folder import StoreFolder
 from dnnprov.journal.reader import read_chunks
-from dnnprov.model.events import ElementsRecorded, HyperparameterAdapted, ParametersSet
+from dnnprov.model.events import ElementAmended, ElementsRecorded, HyperparameterAdapted, ParametersSet, SegmentOpened
 
 collect_ignore = [] if find_spec("ray") else ["test_ray_tune.py"]
 """Ray is 240 MB, so no group of ours installs it; where it is, by the extra `ray`, its tests run."""
@@ -45,8 +45,20 @@ class Recorded:
         return [line.event for line in lines if kind is None or isinstance(line.event, kind)]
 
     def rows(self, data_set):
-        """The rows of a data set."""
-        return [row for event in self.events(ElementsRecorded) if event.set == data_set for row in event.rows]
+        """The rows of a data set, as they were amended: of stores with one process a run."""
+        found, places = [], {}
+        run = 0
+        for event in self.events((SegmentOpened, ElementsRecorded, ElementAmended)):
+            if isinstance(event, SegmentOpened):
+                run += 1
+            elif event.set != data_set:
+                continue
+            elif isinstance(event, ElementAmended):
+                found[places[run, event.element]] = event.values
+            else:
+                places[run, event.seq] = len(found)
+                found += event.rows
+        return found
 
     def parameters(self):
         """All hyperparameters set."""

@@ -99,6 +99,10 @@ class TrainerOptimizers:
         self._steps.close_epoch()
         self.see(lambda: technique_of(within or behind, {}), is_scheduled=bool(within))
 
+    def trained_rates(self) -> dict[str, Any]:
+        """The rates of the last steps until now."""
+        return {name: value for name, value in self._values(self._rates).items() if name.startswith(RATE)}
+
     def _values(self, used: dict[int, list[Any]] | None = None) -> dict[str, Any]:
         """The values of all groups; with the rates that the last steps used, where these are given."""
         found: dict[str, Any] = {}

@@ -17,10 +17,10 @@ import warnings
 import weakref
 from collections.abc import Iterable
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.adaptation import Change
+from dnnprov.capture.amendable_row import AmendableRow
 from dnnprov.capture.run_task import RunTask
 from dnnprov.integrations.metric_names import flat
 from dnnprov.integrations.model_filters import filters_before
@@ -30,7 +30,7 @@ from dnnprov.integrations.seen_values import first_seen, seen_values
 from dnnprov.integrations.technique import BY_HAND
 from dnnprov.model.events import ProblemRecorded
 from dnnprov.model.signals import came_from_handler
-from dnnprov.model.values import plain_value, utc_text
+from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
     import os
@@ -71,6 +71,7 @@ class TrainingSteps:
         self._began = self._elapsed = self._test_began = self._prediction_began = 0.0
         self.last_epoch: int | None = None
         self._owed: tuple[int, Mapping[str, Any]] | None = None
+        self._row: AmendableRow | None = None  # of the epoch that has trained, while more may come for it
         self._is_due_in: Run | None = None
         self._early_failures: list[str] = []
 
@@ -130,6 +131,7 @@ class TrainingSteps:
         self._tell_early_failures(run)
         parameters, first_only = run.hyperparameters.kept(parameters), run.hyperparameters.kept(first_only or {})
         self._epoch, self.choice.left = None, None
+        self._owed = self._row = None
         self._end_prediction()
         after = self._after
         with self.guarded("reading the filters"):
@@ -188,6 +190,8 @@ class TrainingSteps:
         """
         if self._epoch == epoch or self._seen is None:
             return
+        self.settle_owed()
+        self._row = None
         self._began = time.perf_counter()
         self.number_epoch(epoch)
 
@@ -209,22 +213,41 @@ class TrainingSteps:
         if self._epoch is not None:
             self._elapsed, self._epoch = time.perf_counter() - self._began, None
 
+    def tell_epoch(self, epoch: int, metrics: Mapping[str, Any], seconds: float | None = None) -> None:
+        """The epoch has trained: write its row as far as it is known, which `end_epoch` amends.
+
+        So the row is there while a validation goes on, and after a `kill -9` in that.
+
+        Args:
+            epoch: counted from 1.
+            metrics: name -> value so far; what is on a device is read once.
+            seconds: that it took so far; those since its begin where they are left out.
+        """
+        if self._training is None:
+            return
+        if seconds is None:
+            seconds = self._elapsed if self._epoch is None else time.perf_counter() - self._began
+        if self._row is None:
+            self._row = AmendableRow(self._training)
+        self._row.tell({**flat(metrics), "epoch": epoch, "elapsed_time": seconds})
+
     def owe_epoch(self, epoch: int, metrics: Mapping[str, Any]) -> None:
-        """The row of an epoch is to come from `end_epoch`; where the training is left before that, it has this one."""
+        """The epoch has trained, and has this row unless `end_epoch` says more, also where the training is left."""
+        self.tell_epoch(epoch, metrics)
         self._owed = epoch, metrics
 
     def settle_owed(self) -> None:
-        """Write the row of an epoch that was owed, where it was not written yet."""
+        """Whatever comes next is not for the epoch that was owed."""
         if self._owed is not None:
             self.end_epoch(*self._owed)
 
     def _record_owed(self) -> None:
-        if self._owed is not None and self.is_training:
+        if self._owed is not None and self.is_training and self._training and not self._training.run.is_elsewhere():
             with self.guarded("the last epoch"):
                 self.end_epoch(*self._owed)
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, Any], seconds: float | None = None) -> None:
-        """Record the row of an epoch.
+        """Record the row of an epoch, or what is new in it.
 
         Args:
             epoch: counted from 1.
@@ -233,10 +256,8 @@ class TrainingSteps:
         """
         self.close_epoch()
         self._owed = None
-        if self._training is not None:
-            elapsed = self._elapsed if seconds is None else seconds
-            own = {"epoch": epoch, "elapsed_time": elapsed, "timestamp": utc_text(datetime.now(UTC))}
-            self._training.log(**{**flat(metrics), **own})
+        self.tell_epoch(epoch, metrics, seconds)
+        self._row = None
 
     def end_training(self, status: RunStatus = "finished", reason: str | None = None) -> None:
         """The training came to its end, or is known to have been left in this way."""

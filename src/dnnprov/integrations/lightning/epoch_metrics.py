@@ -30,11 +30,13 @@ class EpochMetrics:
         self._before: dict[str, Any] = {}
         self._loss = RunningLoss()
         self.num_parts = 1
+        self._read: tuple[int, float | None] = 0, None  # the mean, and of how many steps it is
 
     def begin(self, metrics: Mapping[str, Any]) -> None:
         """An epoch, a validation or a test begins: what the Trainer holds now is of before."""
         self._before = dict(metrics)
         self._loss.forget()
+        self._read = 0, None
 
     def add_step(self, outputs: Any) -> None:
         """A step gave this: the outputs of `training_step`, as Lightning hands them to callbacks."""
@@ -56,9 +58,16 @@ class EpochMetrics:
         """
         logged = self.logged(metrics)
         found = with_canonical_names(logged)
-        if "loss" not in logged and (mean := self._loss.mean()) is not None:
-            found["loss"] = mean * self.num_parts
+        if "loss" not in logged:
+            found.update(self.trained())
         return found
+
+    def trained(self) -> dict[str, Any]:
+        """The mean of the loss of the steps until now, which waits for the device the first time."""
+        if self._read[0] != self._loss.count:
+            self._read = self._loss.count, self._loss.mean()
+        mean = self._read[1]
+        return {} if mean is None else {"loss": mean * self.num_parts}
 
 
 def _is_fork(name: str, metrics: Mapping[str, Any]) -> bool:

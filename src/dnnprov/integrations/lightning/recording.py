@@ -1,8 +1,9 @@
 """What one callback records of the trainings and tests of a Trainer.
 
-The row of an epoch is written when all of it is known. Lightning logs for an epoch until the hooks of the module and
-of all callbacks are through, and moves a scheduler that waits for a metric after that. So the row waits for what comes
-next: a checkpoint, the next epoch, the end of the training, or an exception.
+The row of an epoch is written when it has trained, before its validation, with what is known then. Lightning logs for
+an epoch until the hooks of the module and of all callbacks are through, and moves a scheduler that waits for a metric
+after that. So the row is amended until something else comes: a checkpoint, the next epoch, the end of the training, or
+an exception.
 """
 
 from __future__ import annotations
@@ -99,8 +100,9 @@ class TrainerRecording:
                 self.steps.run.fill_params({"loss_function": name})
 
     def begin_validation(self, trainer: Any) -> None:
-        """The training validates."""
+        """The training validates, behind the last batch of an epoch or before."""
         self._validation.begin(trainer.callback_metrics)
+        self._tell_trained(trainer)
 
     def end_validation(self, trainer: Any) -> None:
         """The training has validated: at the end of an epoch for its row, else as series too."""
@@ -109,19 +111,19 @@ class TrainerRecording:
         run = self.steps.run
         if run is not None and found and trainer.val_check_batch != trainer.num_training_batches:
             run.log(step=int(trainer.global_step), epoch=trainer.current_epoch + 1, **found)
+        self._tell_trained(trainer)
 
     def close_epoch(self, trainer: Any) -> None:
         """The epoch has trained and validated, and schedulers of epochs have acted; its row is still to come."""
         self._see_accumulation(trainer)
-        is_automatic = trainer.lightning_module.automatic_optimization
-        self.metrics.num_parts = trainer.accumulate_grad_batches if is_automatic else 1
+        self._count_parts(trainer)
         within, behind = schedulers(trainer, "step"), schedulers(trainer, "epoch")
         self._optimizers.close_epoch(within, behind)
         self._owed = trainer.current_epoch + 1
         self.steps.owe_epoch(self._owed, self._row(trainer))
 
     def settle_epoch(self, trainer: Any) -> None:
-        """Whatever comes next, the epoch is over: write its row."""
+        """Whatever comes next, the epoch is over, and its row done."""
         if self._owed is None:
             return
         epoch, self._owed = self._owed, None
@@ -182,6 +184,18 @@ class TrainerRecording:
         if self.steps.training is not None:
             row = {"epoch": self.steps.last_epoch, "path": str(place), **written_row(trainer, writer)}
             self.steps.training.generates("oCheckpoint", **row)
+
+    def _tell_trained(self, trainer: Any) -> None:
+        """Where the epoch has trained: write its row with what does not change any more."""
+        if trainer.is_last_batch:
+            with self.steps.guarded("lightning epoch"):
+                self._count_parts(trainer)
+                row = {**self.metrics.trained(), **self._validated, **self._optimizers.trained_rates()}
+                self.steps.tell_epoch(trainer.current_epoch + 1, row)
+
+    def _count_parts(self, trainer: Any) -> None:
+        is_automatic = trainer.lightning_module.automatic_optimization
+        self.metrics.num_parts = trainer.accumulate_grad_batches if is_automatic else 1
 
     def _row(self, trainer: Any) -> dict[str, Any]:
         return {**self.metrics.row(trainer.callback_metrics), **self._validated, **self._optimizers.epoch_rates}

@@ -109,8 +109,11 @@ class Loop:
             self.end_pass(one)  # it was left early, and its iterator lives on
         self.hot = {}
         begun = Pass(loader)
-        if not self._is_evaluation():
-            for training in self._going_on():
+        is_evaluation = self._is_evaluation()
+        for training in self._going_on():
+            if is_evaluation:
+                training.evaluation_begins()
+            else:
                 training.pass_begins(loader)
         self._passes.append(begun)
         return begun

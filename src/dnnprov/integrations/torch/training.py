@@ -1,8 +1,8 @@
 """One training in a plain loop: its optimizers, its epochs, what was evaluated after each, and the row of each.
 
-An epoch is a pass over the training's loader in which an optimizer steps. Its row waits for what comes behind the pass:
-an evaluation, or what the user logs. It is recorded when the next epoch begins, at the end of the training, or as soon
-as all has come that came behind the epoch before.
+An epoch is a pass over the training's loader in which an optimizer steps. Its row is written at the end of the pass,
+and amended by what comes behind that: evaluations, and what the user logs. It is done when the next epoch begins, at
+the end of the training, or as soon as all has come that came behind the epoch before.
 """
 
 from __future__ import annotations
@@ -129,6 +129,10 @@ class LoopTraining:
             if self._owed is not None:
                 self._record_row()
 
+    def evaluation_begins(self) -> None:
+        """A pass without training begins: an epoch whose own pass was left early is over."""
+        self._close_left()
+
     def drew(self, over: Pass) -> None:
         """A step was made with a batch that was drawn by itself, from a pass of its own: epochs are counted so."""
         loader = over.loader()
@@ -159,6 +163,8 @@ class LoopTraining:
             self._elapsed = time.perf_counter() - self._began
             if self._was_followed_by == (len(self._held), False):
                 self._record_row()
+            else:
+                self._tell_row()
 
     def log_epoch(self, epoch: float | None, metrics: Mapping[str, Any]) -> bool:
         """Take metrics that the user logs for the epoch behind it; whether this training is the one to take them."""
@@ -227,6 +233,8 @@ class LoopTraining:
         self.steps.close_epoch()
         if self._was_followed_by == (0, False) and not self._held and not self._validation:
             self._record_row()
+        else:
+            self._tell_row()
 
     def _close_window(self) -> None:
         """Without a loader: record the loss of the last steps as a series, and what changed in them."""
@@ -253,6 +261,27 @@ class LoopTraining:
 
     def _see_change(self, optimizer: TrainedOptimizer, values: Mapping[str, Any]) -> None:
         self.steps.see(values, lambda: optimizer.technique(self._metrics))
+
+    def _tell_row(self) -> None:
+        """Write the row as far as it is known: whatever comes, it is not lost."""
+        self.steps.tell_epoch(
+            self._number + self._shift, {**self._evaluated_so_far(), **(self._owed or {})}, self._elapsed
+        )
+
+    def _evaluated_so_far(self) -> dict[str, Any]:
+        """What the evaluations behind the epoch gave, of those that are its validations whatever comes."""
+        found: dict[str, Any] = {}
+        others = []
+        for evaluation in self._held:
+            loader = evaluation.loader()
+            if loader in self._loaders:
+                found.update(evaluation.metrics("train_"))
+                continue
+            others.append(loader)
+            is_first = self._number == 1 and not self._validation and len(others) == 1
+            if loader is not None and (is_first or loader in self._validation):
+                found.update(evaluation.metrics("val_"))
+        return found
 
     def _record_row(self, *, is_end: bool = False, is_logged: bool = False) -> None:
         """Record the epoch, with the evaluations behind it that are validations; the others are tests."""

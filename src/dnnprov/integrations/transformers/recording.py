@@ -1,7 +1,8 @@
 """What one callback records of the trainings and tests of a Trainer.
 
-After the end of an epoch the Trainer still logs, evaluates and saves for it. So the row of an epoch waits for what
-comes next: a checkpoint, the next epoch, the end of the training, or an exception.
+After the end of an epoch the Trainer still logs, evaluates and saves for it. So the row of an epoch, written when it
+has trained, is amended until something else comes: a checkpoint, the next epoch, the end of the training, or an
+exception.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ class TrainerRecording:
             self.steps.end_prediction(_counts(given), _seconds(metrics))
 
     def settle_epoch(self) -> None:
-        """Whatever comes next, the epoch is over: write its row."""
+        """Whatever comes next, the epoch is over, and its row done."""
         self.steps.settle_owed()
 
     def saved(self, arguments: Any, state: Any) -> None:
