@@ -13,7 +13,9 @@ import textwrap
 import threading
 import traceback
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -147,6 +149,55 @@ def test_a_training_that_raises_before_its_first_step_is_a_failed_run(store, mai
     assert run["exit_reason"] == done.stderr.strip().splitlines()[-1]
     assert rows_of(store, "SELECT optimizer_name FROM itrainingmodel") == [{"optimizer_name": "SGD"}]
     assert rows_of(store, "SELECT tag, status FROM task") == [{"tag": "Training", "status": "failed"}]
+
+
+def failing(model):
+    """The model with a layer behind it that no output fits."""
+    return nn.Sequential(model, nn.Linear(1, 1))
+
+
+def test_one_that_raises_before_its_first_step_in_the_block_of_a_run_is_told_too(store):
+    elsewhere = SimpleNamespace(optimizer=torch.optim.Adam(small_model().parameters()))
+
+    def main(fit):
+        for rate in (0.25, 0.125):
+            with suppress(RuntimeError), dnnprov.start_run("net", name=f"rate {rate}"):
+                fit(rate)
+
+    def fit(rate):
+        model = failing(small_model())
+        train_epoch(model, sgd(model, rate), loader())
+
+    main(fit)
+    with dnnprov.start_run("net", name="good"):
+        model = small_model()
+        train_epoch(model, sgd(model), loader())
+    assert rows_of(store, "SELECT name, status, optimizer_name, learning_rate, batch_size FROM run_overview") == [
+        {"name": "rate 0.25", "status": "failed", "optimizer_name": "SGD", "learning_rate": 0.25, "batch_size": 8},
+        {"name": "rate 0.125", "status": "failed", "optimizer_name": "SGD", "learning_rate": 0.125, "batch_size": 8},
+        {"name": "good", "status": "finished", "optimizer_name": "SGD", "learning_rate": 0.5, "batch_size": 8},
+    ]
+    failed = "SELECT tag, t.status FROM task AS t JOIN run USING (run_id) WHERE name <> 'good'"
+    assert rows_of(store, failed) == [{"tag": "Training", "status": "failed"}] * 2
+    layers = (
+        "SELECT type, COUNT(*) AS n FROM ilayers JOIN run AS r USING (run_id) WHERE r.name = 'rate 0.25' GROUP BY 1"
+    )
+    assert {"type": "Linear", "n": 3} in rows_of(store, layers)
+    assert rows_of(store, "SELECT run_id FROM otrainingmodel JOIN run USING (run_id) WHERE name <> 'good'") == []
+    assert rows_of(store, "SELECT kind FROM problem") == []
+    assert elsewhere.optimizer is not None
+
+
+def test_what_leaves_the_block_of_a_run_otherwise_than_by_a_failure_begins_no_training(store):
+    model = small_model()
+    optimizer = sgd(model)
+    with pytest.raises(SystemExit), dnnprov.start_run("net"):
+        for x, _ in loader():
+            model(x)
+            sys.exit(0)
+    assert optimizer is not None
+    assert rows_of(store, "SELECT status FROM run") == [{"status": "finished"}]
+    assert rows_of(store, "SELECT tag FROM task") == []
 
 
 @pytest.mark.parametrize(

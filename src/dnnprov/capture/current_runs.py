@@ -17,6 +17,10 @@ open_runs: set[Run] = set()
 told_errors: set[int] = set()
 """Identity of each exception that has left the block of a run, which so knows of it."""
 
+before_failure: list[Callable[[BaseException], None]] = []
+"""Told of an exception that leaves the block of a run, while that is still the active one: a framework may know of a
+training that the exception left before its first step."""
+
 
 def active_run() -> Run | None:
     """The run whose `with` block encloses this call, if any."""

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from dnnprov.capture.adaptation import Adaptations, Change
-from dnnprov.capture.current_runs import activate, open_runs, told_errors
+from dnnprov.capture.current_runs import activate, before_failure, open_runs, told_errors
 from dnnprov.capture.hyperparameters import Hyperparameters
 from dnnprov.capture.logged_epochs import LoggedEpochs
 from dnnprov.capture.notebook import running_cell
@@ -407,11 +407,16 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._entered:
-            self._entered.pop()()
+        status, reason = end_of_block(error)
         if error is not None:
             told_errors.add(id(error))
-        self.finish(*end_of_block(error))
+            if status != "finished" and self._status == "running" and not self.is_elsewhere():
+                for tell in before_failure:
+                    with self.recorder.guarded("an exception that leaves the run"):
+                        tell(error)
+        if self._entered:
+            self._entered.pop()()
+        self.finish(status, reason)
 
     def __reduce__(self) -> tuple[Callable[[PickledRun], Run], tuple[PickledRun]]:
         """A process that is spawned with the run among its arguments records into it, as a forked one does."""

@@ -8,6 +8,8 @@ among 300,000 objects.
 from __future__ import annotations
 
 import gc
+import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,9 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 _WRAPPERS = frozenset({"OptimizedModule", "DataParallel", "DistributedDataParallel", "FullyShardedDataParallel"})
+_MAX_PARTS = 1000
+"""Of one object, that an optimizer is looked for among."""
+
 _INNER = {"OptimizedModule": "_orig_mod"}
 
 
@@ -46,6 +51,19 @@ def find_optimizers() -> list[Any]:
     return [
         one for one in gc.get_objects() if issubclass(type(one), torch.optim.Optimizer) and hasattr(one, "param_groups")
     ]
+
+
+def held_by_frames(wanted: list[Any], error: BaseException) -> list[Any]:
+    """Those that the functions which an exception left hold, in a variable or in an object that a variable holds."""
+    held: set[int] = set()
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for value in list(frame.f_locals.values()):
+            held.add(id(value))
+            with suppress(Exception):  # an object of the user's may answer as it likes
+                parts = value if type(value) in {dict, list, tuple} else vars(value)
+                if len(parts) <= _MAX_PARTS:
+                    held.update(map(id, parts.values() if hasattr(parts, "values") else parts))
+    return [one for one in wanted if id(one) in held]
 
 
 def find_models(optimizer: Any, living: Living) -> list[Any]:

@@ -19,10 +19,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import get_worker_info
 
-from dnnprov.capture.current_runs import told_errors
+from dnnprov.capture.current_runs import before_failure, told_errors
 from dnnprov.integrations.claims import claimed_by
 from dnnprov.integrations.torch.beginning import FirstStep, begin_training, join_training
-from dnnprov.integrations.torch.living import Living, find_living, find_models, find_optimizers, unwrapped
+from dnnprov.integrations.torch.living import (
+    Living,
+    find_living,
+    find_models,
+    find_optimizers,
+    held_by_frames,
+    unwrapped,
+)
 from dnnprov.integrations.torch.losses import function_of
 from dnnprov.integrations.torch.passes import Pass, evaluation_of
 from dnnprov.integrations.torch.recordings import ModelRecording, begin_recording, recording_of
@@ -134,18 +141,21 @@ class Loop:
             if over.num_batches == _ONE_BY_ONE:
                 self._drawn = over
 
-    def meet_left(self) -> None:
-        """The program ends by an exception: a training that it left before the first step begins, so that it failed.
+    def meet_left(self, error: BaseException) -> None:
+        """An exception ends a run or the program: a training that it left before the first step begins, to have failed.
 
-        That was one, where batches were drawn to train with and there are optimizers that never made a step.
+        That was one, where batches were drawn to train with and there are optimizers that never made a step. Of
+        several, those are meant that the functions hold which the exception left.
         """
         left = self._passes[-1] if self._passes else self._left
         if left is None or left.training is not None or claimed_by() is not None or self._is_evaluation():
             return
+        new = [one for one in find_optimizers() if one not in self._trainings]
         self._drawn = left
-        for optimizer in find_optimizers():
-            if optimizer not in self._trainings and (known := self._meet(optimizer)) is not None:
+        for optimizer in held_by_frames(new, error) or new:
+            if (known := self._meet(optimizer)) is not None:
                 self.latest = known[0]
+        self._drawn = None
 
     # Steps
 
@@ -369,9 +379,15 @@ def _record_first_failure() -> None:
     error = getattr(sys, "last_value", None)
     if error is not None and id(error) not in told_errors:
         with suppress(Exception):  # P1: nothing of ours is shown beside the user's own error
-            current_loop().meet_left()
+            current_loop().meet_left(error)
 
 
+def _meet_left(error: BaseException) -> None:
+    """An exception leaves the block of a run."""
+    current_loop().meet_left(error)
+
+
+before_failure.append(_meet_left)
 atexit.register(_record_first_failure)  # before the run is ended, by what is registered earlier
 
 
