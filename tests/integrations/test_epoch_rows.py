@@ -14,7 +14,9 @@ import pytest
 from torch import nn
 
 import dnnprov
+from dnnprov.integrations.run_choice import RunChoice
 from dnnprov.integrations.torch.losses import Kept
+from dnnprov.integrations.training_steps import TrainingSteps
 from dnnprov.model.events import ElementAmended
 from recorded import column_of, rows_of
 from small_torch import evaluate, loader, sgd, small_model, train_epoch
@@ -202,3 +204,59 @@ def test_lightning_shows_the_epoch_while_it_is_validated_and_amends_it(store, tm
     ]
     assert None not in [row["val_loss"] for row in rows]
     assert len(read) == 2
+
+
+def test_keras_writes_the_row_before_callbacks_that_may_take_long(store, recorded):
+    pytest.importorskip("keras")
+    import small_keras as small
+
+    class Saving(small.keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(rows_of(store, ROWS))
+
+    seen = []
+    with dnnprov.keras.ProvenanceCallback("net") as provenance:
+        small.fit(small.small_model(), [Saving(), provenance], validation_split=0.5)
+    assert [len(rows) for rows in seen] == [1, 2]
+    assert seen[1] == rows_of(store, ROWS)
+    assert None not in [row["val_loss"] for row in seen[1]]
+    assert recorded.events(ElementAmended) == []
+
+
+class OnDevice:
+    """A value that counts how often it is read."""
+
+    def __init__(self, value):
+        self.value, self.num_reads = value, 0
+
+    def __float__(self):
+        self.num_reads += 1
+        return self.value
+
+
+def test_a_value_on_a_device_is_read_once_however_often_its_row_is_told(store, recorded):
+    loss, other = OnDevice(0.5), OnDevice(0.5)
+    with dnnprov.start_run("net") as run:
+        steps = TrainingSteps(RunChoice("net", run=run))
+        steps.begin_training({})
+        steps.begin_epoch(1)
+        steps.close_epoch()
+        for metrics in (
+            {"loss": loss},
+            {"loss": loss},
+            {"loss": loss, "val_loss": 0.75},
+            {"loss": other, "val_loss": 1},
+        ):
+            steps.tell_epoch(1, metrics)
+        steps.end_epoch(1, {"loss": other, "val_loss": 1.0})
+        for epoch in (2, 3):  # whose end nobody tells
+            steps.begin_epoch(epoch)
+            steps.close_epoch()
+            steps.owe_epoch(epoch, {"loss": 0.5 / epoch})
+    assert (loss.num_reads, other.num_reads) == (1, 1)
+    assert [event.values["val_loss"] for event in recorded.events(ElementAmended)] == [0.75, 1, 1.0]
+    assert [(row["epoch"], row["loss"], row["val_loss"]) for row in rows_of(store, "SELECT * FROM otrainingmodel")] == [
+        (1, 0.5, 1.0),
+        (2, 0.25, None),
+        (3, pytest.approx(0.5 / 3), None),
+    ]
