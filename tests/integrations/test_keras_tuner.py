@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+import keras
 import keras_tuner
 import pytest
 
@@ -20,9 +21,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 def build(values):
-    rate = values.Float("learning_rate", 1e-3, 0.1, sampling="log")
-    values.Choice("activation", ["relu", "tanh"])
+    rate = values.Float("lr", 1e-3, 0.1, sampling="log")
+    values.Choice("optimizer", ["sgd"])
+    values.Fixed("bs", 10)
+    values.Fixed("wd", 0.25)
     return small_model(rate)
+
+
+def halved(epoch, rate):
+    return rate / 2 if epoch else rate
 
 
 def new_tuner(folder, hypermodel=build, kind=keras_tuner.RandomSearch, **options):
@@ -37,7 +44,8 @@ def new_tuner(folder, hypermodel=build, kind=keras_tuner.RandomSearch, **options
 
 
 def search(tuner, **options):
-    tuner.search(X, Y, validation_data=(X, Y), epochs=2, batch_size=10, verbose=0, **options)
+    callbacks = [keras.callbacks.LearningRateScheduler(halved), *options.pop("callbacks", [])]
+    tuner.search(X, Y, validation_data=(X, Y), epochs=2, batch_size=10, verbose=0, callbacks=callbacks, **options)
     return tuner
 
 
@@ -68,10 +76,47 @@ def test_a_search_is_a_run_and_its_trials_are_runs_below_it(done):
 
 @pytest.mark.captures("hyperparameters")
 def test_the_values_of_a_trial_are_hyperparameters_beside_what_keras_knows(done):
+    """Under the names that frameworks share too, of which Keras knows some better; that is no conflict."""
     place, tuner = done
-    rows = rows_of(place, "SELECT learning_rate, activation, optimizer_name FROM iTrainingModel ORDER BY run_id")
-    assert rows == [{**trial.hyperparameters.values, "optimizer_name": "SGD"} for trial in tuner.oracle.trials.values()]
+    rows = rows_of(place, "SELECT lr, optimizer, bs, wd, learning_rate, optimizer_name, batch_size, weight_decay"
+                          " FROM iTrainingModel ORDER BY run_id")  # fmt: skip
+    rates = [row.pop("learning_rate") for row in rows]
+    shared = {"optimizer_name": "SGD", "batch_size": 10, "weight_decay": 0.25}
+    assert rows == [{**trial.hyperparameters.values, **shared} for trial in tuner.oracle.trials.values()]
+    assert rates == pytest.approx([row["lr"] for row in rows], rel=1e-6)
     assert column_of(place, "SELECT detail FROM problem") == []
+
+
+@pytest.mark.captures("epochs", "validation", "layers", "loss function", "data")
+def test_what_keras_trains_in_a_trial_is_recorded_as_always(done):
+    place, tuner = done
+    for trial in tuner.oracle.trials.values():
+        run = f"net-1-trial-{trial.trial_id}"
+        epochs = rows_of(place, "SELECT epoch, loss, val_loss, val_accuracy FROM oTrainingModel JOIN run USING (run_id)"
+                                " WHERE name = ? ORDER BY epoch", (run,))  # fmt: skip
+        assert [row["epoch"] for row in epochs] == [1, 2]
+        (best,) = column_of(place, "SELECT best_epoch FROM oSearch WHERE trial = ?", (trial.trial_id,))
+        told = {name: float(trial.metrics.get_best_value(name)) for name in ("loss", "val_loss", "val_accuracy")}
+        assert epochs[best - 1] == {"epoch": best, **told}
+        layers = column_of(place, "SELECT i.name FROM iLayers AS i JOIN run AS r USING (run_id) WHERE r.name = ?"
+                                  " ORDER BY position", (run,))  # fmt: skip
+        assert layers == ["hidden", "drop", "out"]
+    assert column_of(place, "SELECT loss_function FROM iTrainingModel") == ["sparse_categorical_crossentropy"] * 2
+    data = rows_of(place, "SELECT inputs_shape, targets_shape, num_classes FROM iTrainingData")
+    assert data == [{"inputs_shape": "[30, 4]", "targets_shape": "[30]", "num_classes": 3}] * 2
+
+
+@pytest.mark.captures("adaptations", "files")
+def test_a_trial_has_the_changes_of_its_rate_and_the_checkpoints_of_the_tuner(done):
+    place, tuner = done
+    changes = rows_of(place, "SELECT epoch, attribute, technique, new_value FROM oAdaptation ORDER BY run_id")
+    halves = [trial.hyperparameters.values["lr"] / 2 for trial in tuner.oracle.trials.values()]
+    assert [row.pop("new_value") for row in changes] == pytest.approx(halves)
+    assert changes == [{"epoch": 2, "attribute": "learning_rate", "technique": "LearningRateScheduler"}] * 2
+    files = rows_of(place, "SELECT path, sha256 FROM file WHERE relation = 'generated'")
+    written = {str(tuner._get_checkpoint_fname(trial)) for trial in tuner.oracle.trials}
+    assert {file["path"] for file in files} == written
+    assert all(file["sha256"] for file in files)
 
 
 @pytest.mark.captures("search")
@@ -81,16 +126,16 @@ def test_the_search_tells_its_oracle_its_space_and_the_score_of_each_trial(done)
     assert tuple(row.values()) == ("keras_tuner", "net", "RandomSearch", "val_accuracy", "maximize")
     space = rows_of(place, "SELECT name, distribution, low, high, log, choices FROM iSearchSpace ORDER BY name")
     assert [tuple(one.values()) for one in space] == [
-        ("activation", "choice", None, None, None, '["relu", "tanh"]'),
-        ("learning_rate", "float", 0.001, 0.1, 1, None),
+        ("bs", "fixed", None, None, None, None),
+        ("lr", "float", 0.001, 0.1, 1, None),
+        ("optimizer", "choice", None, None, None, '["sgd"]'),
+        ("wd", "fixed", None, None, None, None),
     ]
     assert column_of(place, "SELECT value FROM oSearch ORDER BY element_id") == scores(tuner)
 
 
 @pytest.mark.captures("unchanged results")
 def test_the_scores_are_the_same_without_recording(done, tmp_path):
-    import keras
-
     keras.utils.set_random_seed(3)
     bare = search(new_tuner(tmp_path / "bare"))
     keras.utils.set_random_seed(3)
@@ -172,4 +217,4 @@ def test_a_search_without_any_call_of_ours_is_recorded_and_each_training_once(st
     dnnprov.autolog(keras_tuner=False, keras=False)
     del tuner
     assert column_of(store, "SELECT name FROM run WHERE parent_run_id IS NULL") == ["net-1"]
-    assert column_of(store, "SELECT tag FROM task ORDER BY task_id") == ["Search", "Trial", "Training"]
+    assert column_of(store, "SELECT tag FROM task ORDER BY task_id") == ["Search", "Trial", "Training", "Adaptation"]

@@ -18,7 +18,7 @@ from dnnprov.errors import UnsupportedVersionError, UsageError
 from dnnprov.integrations.optuna.version import check_optuna
 from dnnprov.optuna import track
 from recorded import column_of, rows_of
-from small_keras import X, Y, fit, small_model
+from small_keras import X, Y, fit, plateau, small_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -350,26 +350,66 @@ def test_an_older_optuna_is_refused_with_what_to_do():
 # autolog
 
 
-@pytest.mark.captures("without a call")
-def test_a_study_without_any_call_of_ours_is_recorded_and_what_keras_trains_in_it_is_of_the_trial(store, autolog_off):
+# Keras' own callbacks read a variable through a protocol that NumPy 2 warns about.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.captures(
+    "without a call", "epochs", "validation", "layers", "loss function", "data", "adaptations", "test", "files"
+)
+def test_a_study_without_any_call_of_ours_is_recorded_and_what_keras_trains_in_it_is_of_the_trial(
+    store, tmp_path, autolog_off
+):
     dnnprov.autolog("net")
-    study = new_study()
+    study, histories = new_study(), []
 
     def objective(trial):
-        model = small_model(trial.suggest_float("learning_rate", 0.01, 0.1))
-        history = fit(model, [], epochs=2)
-        model.evaluate(X, Y, verbose=0)
-        return history.history["accuracy"][-1]
+        model = small_model(trial.suggest_float("lr", 0.01, 0.1))
+        trial.suggest_categorical("optimizer", ["sgd"])  # Keras says SGD, which is no conflict
+        trial.suggest_int("bs", 10, 10)
+        histories.append(fit(model, [plateau()], epochs=3, validation_data=(X, Y)).history)
+        model.save_weights(tmp_path / f"{trial.number}.weights.h5")
+        return model.evaluate(X, Y, verbose=0)[1]
 
     study.optimize(objective, n_trials=2)
     dnnprov.autolog(optuna=False)
     study.optimize(lambda trial: 1.0, n_trials=1)
+    trials = study.trials
     del study
-    runs = rows_of(store, "SELECT name, status, last_epoch, accuracy_source FROM run ORDER BY name")
+    runs = rows_of(store, "SELECT name, status, last_epoch, accuracy, accuracy_source FROM run ORDER BY name")
     assert [tuple(run.values()) for run in runs] == [
-        ("net-1", "finished", None, None),
-        ("net-1-trial-0", "finished", 2, "test"),
-        ("net-1-trial-1", "finished", 2, "test"),
+        ("net-1", "finished", None, None, None),
+        ("net-1-trial-0", "finished", 3, trials[0].value, "test"),
+        ("net-1-trial-1", "finished", 3, trials[1].value, "test"),
     ]
+    rows = rows_of(store, "SELECT loss, accuracy, val_loss, val_accuracy FROM oTrainingModel ORDER BY run_id, epoch")
+    told = [{name: values[epoch] for name, values in history.items()} for history in histories for epoch in range(3)]
+    assert rows == [{name: values[name] for name in rows[0]} for values in told]
+    values = rows_of(store, "SELECT lr, bs, optimizer_name, batch_size, loss_function FROM iTrainingModel")
+    shared = {"optimizer_name": "SGD", "batch_size": 10, "loss_function": "sparse_categorical_crossentropy"}
+    assert values == [{"lr": trial.params["lr"], "bs": 10, **shared} for trial in trials[:2]]
+    assert column_of(store, "SELECT name FROM iLayers ORDER BY run_id, position") == ["hidden", "drop", "out"] * 2
+    assert column_of(store, "SELECT inputs_shape FROM iTrainingData") == ["[30, 4]"] * 2
+    changes = rows_of(store, "SELECT epoch, technique, new_value FROM oAdaptation ORDER BY run_id")
+    assert [(row["epoch"], row["technique"]) for row in changes] == [(3, "ReduceLROnPlateau")] * 2
+    assert [row["new_value"] for row in changes] == pytest.approx([trial.params["lr"] / 2 for trial in trials[:2]])
+    assert [path.rpartition("/")[2] for path in column_of(store, "SELECT path FROM file")] == [
+        "0.weights.h5", "1.weights.h5",
+    ]  # fmt: skip
     # the framework holds the rate in single precision, which is no conflict with what the trial states
     assert column_of(store, "SELECT detail FROM problem") == []
+
+
+def test_values_have_the_names_that_frameworks_share_as_soon_as_the_trial_reports(store):
+    study, seen = new_study(), []
+
+    def objective(trial):
+        trial.suggest_float("lr", 0.5, 0.5)
+        trial.suggest_int("epochs", 3, 3)
+        trial.report(0.5, 1)
+        seen.extend(rows_of(store, "SELECT learning_rate, num_epochs, lr FROM iTrainingModel"))
+        trial.suggest_float("wd", 0.25, 0.25)
+        return 0.5
+
+    with track(study):
+        study.optimize(objective, n_trials=1)
+    assert seen == [{"learning_rate": 0.5, "num_epochs": 3, "lr": 0.5}]
+    assert column_of(store, "SELECT weight_decay FROM iTrainingModel") == [0.25]

@@ -63,29 +63,40 @@ def trainables():
     return Climbing, reporting
 
 
-@pytest.fixture(scope="module")
-def adapted(tmp_path_factory, cluster):
-    """A store with an experiment in which population-based training changed a rate."""
-    place = tmp_path_factory.mktemp("ray")
+def climbed(place, *callbacks):
+    """An experiment in which population-based training takes a trial over at iteration 2, and again at 4.
+
+    What it does then to the values, it has done the second time already.
+    """
     scheduler = PopulationBasedTraining(
         time_attr="training_iteration",
         perturbation_interval=2,
         quantile_fraction=0.5,
         hyperparam_mutations={"rate": tune.uniform(0.1, 0.9)},
+        custom_explore_fn=lambda config: {**config, "rate": 0.5, "net": {"units": 8, "lr": 0.25}},
         synch=True,
     )
     tuner = tune.Tuner(
         trainables()[0],
-        param_space={"rate": tune.grid_search([0.1, 0.9]), "net": {"units": 8}},
+        param_space={"rate": tune.grid_search([0.1, 0.9]), "net": {"units": 8, "lr": 0.5}},
         tune_config=tune.TuneConfig(metric="score", mode="max", scheduler=scheduler, reuse_actors=True),
         run_config=tune.RunConfig(
-            callbacks=[ProvenanceCallback("climb", store=place / "store", params={"budget": 2})],
-            storage_path=str(place / "ray"),
+            callbacks=list(callbacks),
+            storage_path=str(place),
             stop={"training_iteration": 6},
             verbose=0,
         ),
     )
-    return place / "store", tuner.fit()
+    return tuner.fit()
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory, cluster):
+    """A store with an experiment in which population-based training changed a rate."""
+    place = tmp_path_factory.mktemp("ray")
+    return place / "store", climbed(
+        place / "ray", ProvenanceCallback("climb", store=place / "store", params={"budget": 2})
+    )
 
 
 @pytest.mark.captures("hyperparameters", "search", "without a call")
@@ -107,19 +118,68 @@ def test_an_experiment_is_a_run_and_its_trials_are_runs_below_it(adapted):
 @pytest.mark.captures("adaptations")
 def test_a_value_changed_in_mid_run_is_an_adaptation_with_its_cause(adapted):
     place, _ = adapted
-    changes = rows_of(place, "SELECT run_id, attribute, old_value, new_value, technique, agent, reason, triggered_by"
-                             " FROM oAdaptation")  # fmt: skip
-    assert changes
-    first = changes[0]
-    assert (first["attribute"], first["old_value"], first["technique"], first["agent"]) == (
-        "rate", 0.1, "PopulationBasedTraining", "schedule",
-    )  # fmt: skip
-    assert first["new_value"] != 0.1
-    assert first["reason"].startswith("went on from trial 1_")
-    assert first["triggered_by"].startswith("score=0.")
-    trained = column_of(place, "SELECT rate FROM iTrainingModel WHERE run_id = ?", (first["run_id"],))
-    assert trained == [0.1]  # what it began with
+    taken, other = column_of(place, "SELECT trial FROM oSearch ORDER BY value")[:2]
+    changes = rows_of(place, "SELECT run_id, epoch, attribute, old_value, new_value, old_value_text, new_value_text,"
+                             " technique, agent, reason, triggered_by FROM oAdaptation WHERE epoch = 3")  # fmt: skip
+    run = changes[0]["run_id"]
+    cause = {
+        "technique": "PopulationBasedTraining", "agent": "schedule", "triggered_by": "score=0.2",
+        "reason": f"went on from trial {other} as it was at iteration 2",
+    }  # fmt: skip
+    assert [{**row, **cause} for row in changes] == changes
+    values = {
+        row["attribute"]: (row["old_value"] or row["old_value_text"], row["new_value"] or row["new_value_text"])
+        for row in changes
+    }
+    assert values == {
+        "checkpoint": (f"{taken}, iteration 2", f"{other}, iteration 2"),
+        "rate": (0.1, 0.5),
+        "net/lr": (0.5, 0.25),
+        "learning_rate": (0.5, 0.25),
+    }
+    assert column_of(place, "SELECT rate FROM iTrainingModel WHERE run_id = ?", (run,)) == [0.1]  # what it began with
     assert column_of(place, "SELECT perturbation_interval FROM iAdaptation")[0] == 2
+
+
+@pytest.mark.captures("adaptations")
+def test_a_trial_that_is_taken_over_without_any_new_value_is_adapted_too(adapted):
+    place, _ = adapted
+    (row,) = rows_of(place, "SELECT attribute, new_value_text, reason FROM oAdaptation WHERE epoch = 5")
+    other = column_of(place, "SELECT trial FROM oSearch ORDER BY value")[1]
+    assert tuple(row.values()) == (
+        "checkpoint", f"{other}, iteration 4", f"went on from trial {other} as it was at iteration 4",
+    )  # fmt: skip
+
+
+@pytest.mark.captures("files")
+def test_checkpoints_are_files_and_a_trial_that_was_taken_over_derives_from_one_of_the_other(adapted):
+    place, results = adapted
+    files = rows_of(place, "SELECT r.name, f.path, f.relation, f.role, f.sha256 FROM file AS f JOIN run AS r"
+                           " USING (run_id) ORDER BY file_id")  # fmt: skip
+    assert {file["role"] for file in files} == {"checkpoint"}
+    used = [file for file in files if file["relation"] == "used"]
+    generated = {file["path"]: file for file in files if file["relation"] == "generated"}
+    assert len(used) == 2
+    for file in used:
+        source = generated[file["path"]]
+        assert source["name"] != file["name"]
+        assert source["sha256"] == file["sha256"] != None  # noqa: E711
+    assert {result.checkpoint.path for result in results} <= generated.keys()
+
+
+@pytest.mark.captures("hyperparameters")
+def test_values_have_the_names_that_frameworks_share_too(adapted):
+    place, _ = adapted
+    rows = rows_of(place, "SELECT learning_rate, net_lr FROM iTrainingModel")
+    assert [tuple(row.values()) for row in rows] == [(0.5, 0.5), (0.5, 0.5)]
+
+
+@pytest.mark.captures("unchanged results")
+def test_what_trials_report_is_the_same_without_recording(adapted, tmp_path):
+    def told(results):
+        return sorted(tuple(result.metrics_dataframe["score"]) for result in results)
+
+    assert told(climbed(tmp_path)) == told(adapted[1])
 
 
 @pytest.mark.captures("epochs")
@@ -170,7 +230,7 @@ def test_a_callback_that_is_copied_begins_anew(store):
     assert not store.exists()
 
 
-@pytest.mark.parametrize("broken", ["find_deciders", "flat_config", "space_rows"])
+@pytest.mark.parametrize("broken", ["find_deciders", "trial_values", "space_rows", "find_origin"])
 def test_a_failure_of_ours_does_not_reach_the_experiment(store, monkeypatch, broken):
     class Trial:
         trial_id, config, last_result = "1", {"rate": 0.1}, {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.start import start_run
 from dnnprov.capture.user_warning import warn_user
+from dnnprov.integrations.metric_names import canonical_parameters, with_canonical_names
 from dnnprov.integrations.run_choice import RunChoice
 from dnnprov.model.events import ProblemRecorded
 from dnnprov.model.signals import came_from_handler
@@ -34,10 +35,12 @@ LEFT = "the trial was left before its end, by an exception or an interrupt"
 class TrialSteps:
     """One trial: its run, from its beginning to what the tuner was told of it."""
 
-    def __init__(self, search: SearchSteps, number: int | str, run: Run) -> None:
+    def __init__(self, search: SearchSteps, number: int | str, run: Run, values: Mapping[str, Any]) -> None:
         self._search = search
         self.number = number
         self.run = run
+        self._values = dict(values)
+        run.before_finish(self._share_names)
         self._task = run.task(TRIAL)
         self._task.uses("iTrial", trial=number)
         run.expect_end(self._task, "failed", LEFT)
@@ -48,6 +51,18 @@ class TrialSteps:
         """Whether it has not ended."""
         return self.run.status == "running"
 
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Record values of hyperparameters that the trial has; of each, what was recorded first."""
+        self._values.update(values)
+        self.run.set_params(**self.run.hyperparameters.new(values))
+
+    def _share_names(self) -> None:
+        """Record the values under the names that every framework shares, where no framework told these by now.
+
+        What trained in the trial knows better: an `optimizer` of the trial is `sgd`, where Keras says `SGD`.
+        """
+        self.run.set_params(**self.run.hyperparameters.new(canonical_parameters(self._values)))
+
     def report(self, step: int, values: Mapping[str, Any]) -> None:
         """Record what the trial told its tuner on the way; of one step, what it told first.
 
@@ -56,8 +71,10 @@ class TrialSteps:
             values: name -> value at that step.
         """
         if step not in self._steps:
+            if not self._steps:
+                self._share_names()
             self._steps.add(step)
-            self.run.log(step=step, **values)
+            self.run.log(step=step, **with_canonical_names(values))
 
     def end(self, status: RunStatus, reason: str | None, result: Mapping[str, Any]) -> None:
         """The trial ended; a second call does nothing.
@@ -195,7 +212,7 @@ class SearchSteps:
             else:
                 raise RuntimeError("a trial began before its search")
             run = start_run(dataflow, params, f"{name}-trial-{number}", store=store, parent=uid)
-            self._trials[number] = trial = TrialSteps(self, number, run)
+            self._trials[number] = trial = TrialSteps(self, number, run, params)
             return trial
 
     def find_trial(self, number: int | str) -> TrialSteps | None:

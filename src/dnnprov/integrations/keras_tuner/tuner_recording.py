@@ -70,8 +70,10 @@ class TunerRecording:
             if steps is None:
                 return
             known = tuner.oracle.get_trial(trial.trial_id)
-            steps.run.set_params(**steps.run.hyperparameters.new(known.hyperparameters.values))
+            steps.set_values(known.hyperparameters.values)
             result = {"value": known.score, "best_step": known.best_step, "metric": _objective(tuner.oracle)[0]}
+            if steps.run.training is not None and known.best_step is not None:
+                result["best_epoch"] = known.best_step + 1  # epochs count from 1 here, from 0 there
             status = _STATUS.get(str(known.status), "finished")
             reason = known.message.strip().rpartition("\n")[2] if status == "failed" and known.message else None
             steps.end(status, reason, {name: value for name, value in result.items() if value is not None})

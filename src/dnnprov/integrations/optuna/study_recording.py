@@ -13,6 +13,7 @@ from dnnprov.capture.current_runs import activate
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.clean_traceback import leave_out_own_frames
 from dnnprov.integrations.made_with import held_text
+from dnnprov.integrations.metric_names import with_canonical_names
 from dnnprov.integrations.optuna.shared_study import begin_shared
 from dnnprov.model.values import json_text
 
@@ -67,7 +68,7 @@ class StudyRecording:
         with self.search.guarded("optuna suggestion"):
             steps = self.search.find_trial(trial.number)
             if steps is not None:
-                steps.run.set_params(**{name: trial.params[name]})
+                steps.set_values({name: trial.params[name]})
                 self.search.describe_space(_space_row(name, trial.distributions[name]))
 
     def reported(self, trial: Trial, value: Any, step: Any) -> None:
@@ -103,7 +104,7 @@ class StudyRecording:
             if steps is not None and trial.state in _STATUS:
                 result = _result(study, trial)
                 if trial.state == TrialState.COMPLETE and study.metric_names:
-                    steps.run.log(**result)
+                    steps.run.log(**with_canonical_names(result))
                 if trial.user_attrs:
                     result["user_attrs"] = json_text(trial.user_attrs)
                 steps.end(_STATUS[trial.state], _reason(study, trial), result)

@@ -9,9 +9,10 @@ from ray.tune import Callback
 
 from dnnprov.capture.adaptation import Change
 from dnnprov.integrations.autologging import program_name
-from dnnprov.integrations.metric_names import flat
-from dnnprov.integrations.ray_tune.controller import Deciders, cause_of_change, find_deciders, reason_of_failure
-from dnnprov.integrations.ray_tune.search_space import flat_config, space_rows
+from dnnprov.integrations.metric_names import flat, with_canonical_names
+from dnnprov.integrations.ray_tune.controller import Deciders, find_deciders, reason_of_failure
+from dnnprov.integrations.ray_tune.origin import Origin, find_origin, local_path, state_of
+from dnnprov.integrations.ray_tune.search_space import space_rows, trial_values
 from dnnprov.integrations.search_steps import LEFT, SearchSteps
 from dnnprov.model.values import same_value
 
@@ -61,6 +62,9 @@ class _Trial:
         training: its Training task.
         config: that it trains with, flat.
         result: its last one.
+        iteration: of that.
+        origin: state of another trial that it went on from last; `None` where there is none.
+        is_taken_over: whether it went on from there since its last result.
         pruned: why the scheduler ended it; `None` where it did not.
     """
 
@@ -68,6 +72,9 @@ class _Trial:
     training: RunTask
     config: dict[str, Any]
     result: dict[str, Any] = field(default_factory=dict)
+    iteration: int | None = None
+    origin: Origin | None = None
+    is_taken_over: bool = False
     pruned: str | None = None
 
 
@@ -75,7 +82,8 @@ class ProvenanceCallback(Callback):  # type: ignore[misc]
     """Records an experiment of Ray Tune: it is a run, and each trial is a run below that.
 
     What a trial reports is an epoch of its training, numbered by `training_iteration`. Where the configuration of a
-    trial changes while it trains, as by population-based training, that is an adaptation with its cause.
+    trial changes while it trains, or it goes on from the state of another one, as by population-based training, that is
+    an adaptation with its cause.
 
     Args:
         dataflow: tag of the runs; the name of the script where it is left out.
@@ -126,11 +134,12 @@ class ProvenanceCallback(Callback):  # type: ignore[misc]
         """A trial begins, or goes on."""
         with self._search.guarded("ray trial"):
             if trial.trial_id not in self._trials:
-                config = flat_config(trial.config)
+                config = trial_values(trial.config)
                 steps = self._search.begin_trial(trial.trial_id, config)
                 training = steps.run.task("Training")
                 steps.run.expect_end(training, "failed", LEFT)
                 self._trials[trial.trial_id] = _Trial(steps, training, config)
+            self._note_origin(self._trials[trial.trial_id], find_origin(trial))
 
     def on_trial_result(  # noqa: D417 - the others are Ray's
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any  # noqa: ARG002
@@ -144,13 +153,26 @@ class ProvenanceCallback(Callback):  # type: ignore[misc]
             known = self._trials.get(trial.trial_id)
             if known is None:
                 return
-            self._note_changes(known, trial, flat_config(result.get("config") or trial.config), result)
+            self._note_changes(known, trial_values(result.get("config") or trial.config), result)
             metrics = {name: value for name, value in _reported(result).items() if _is_scalar(value)}
             own = {"epoch": result.get("training_iteration"), "elapsed_time": result.get("time_this_iter_s")}
-            known.training.log(**{**metrics, **own})
-            known.result = metrics
+            known.training.log(**{**with_canonical_names(metrics), **own})
+            known.result, known.iteration = metrics, own["epoch"]
             if self._deciders.has_pruned(trial, result):
                 known.pruned = self._reason(known, result)
+
+    def on_checkpoint(  # noqa: D417 - the others are Ray's
+        self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any  # noqa: ARG002
+    ) -> None:  # fmt: skip
+        """A trial saved a checkpoint: a folder that its training wrote, where it lies on this machine.
+
+        Args:
+            checkpoint: that it saved.
+        """
+        with self._search.guarded("ray checkpoint"):
+            known, path = self._trials.get(trial.trial_id), local_path(checkpoint)
+            if known is not None and path is not None:
+                known.training.generates_file(path, "checkpoint")
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
         """A trial ended, by itself, by a criterion or by the scheduler."""
@@ -170,28 +192,40 @@ class ProvenanceCallback(Callback):  # type: ignore[misc]
             self._trials.clear()
             self._search.finish()
 
-    def _note_changes(self, known: _Trial, trial: Any, config: dict[str, Any], result: Mapping[str, Any]) -> None:
+    def _note_origin(self, known: _Trial, origin: Origin | None) -> None:
+        """A trial is about to go on from there: its training used the checkpoint of another one."""
+        if origin is None or origin == known.origin:
+            return
+        known.origin, known.is_taken_over = origin, True
+        if origin.path is not None:
+            known.training.uses_file(origin.path, "checkpoint")
+
+    def _note_changes(self, known: _Trial, config: dict[str, Any], result: Mapping[str, Any]) -> None:
         """Record what is not as it was: by which scheduler, from which trial, and which value it had gone by."""
+        origin = known.origin if known.is_taken_over else None
         changed = {
-            name: value
+            name: (known.config[name], value)
             for name, value in config.items()
             if name in known.config and not same_value(known.config[name], value)
         }
-        for name, value in changed.items():
-            metric = self._deciders.metric
+        if origin is not None:  # it has the weights of the other one, whichever values it goes on with
+            own = state_of(str(known.steps.number), known.iteration)
+            changed = {"checkpoint": (own, origin.state), **changed}
+        metric = self._deciders.metric
+        for name, (old, new) in changed.items():
             change = Change(
                 name,
-                known.config[name],
-                value,
+                old,
+                new,
                 epoch=result.get("training_iteration"),
                 technique=self._deciders.name,
                 agent="schedule",
-                reason=cause_of_change(trial),
+                reason=None if origin is None else origin.reason,
                 triggered_by=f"{metric}={known.result[metric]:g}" if metric in known.result else None,
                 parameters=self._deciders.parameters,
             )
             known.steps.run.adapt(change, known.training)
-        known.config = config
+        known.config, known.is_taken_over = config, False
 
     def _reason(self, known: _Trial, result: Mapping[str, Any]) -> str:
         metric = self._deciders.metric

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.integrations.made_with import held_text, held_values
@@ -101,14 +98,4 @@ def reason_of_failure() -> str | None:
             cause = getattr(error, "cause", None) or error
             return f"{type(cause).__name__}: {cause}"
         frame = frame.f_back
-    return None
-
-
-def cause_of_change(trial: Any) -> str | None:
-    """Which trial this one went on from, as population-based training notes it beside its results."""
-    with suppress(Exception):  # another scheduler, or none of its files where this is read
-        policy = Path(trial.local_experiment_path) / f"pbt_policy_{trial.trial_id}.txt"
-        last = policy.read_text(encoding="utf-8").strip().rpartition("\n")[2]
-        _, cloned, _, iteration = json.loads(last)[:4]
-        return f"went on from trial {cloned} as it was at iteration {iteration}"
     return None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dnnprov.integrations.metric_names import PARAMETERS, canonical_parameters
 from dnnprov.model.values import json_text
 
 _GRID = "grid_search"
+SHARED = frozenset(PARAMETERS.values())
+"""Names of hyperparameters that every framework shares, as far as scripts call them otherwise."""
 
 
 def flat_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -24,6 +27,22 @@ def flat_config(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif value is not None:
             found[f"{prefix}{name}"] = _described(value)
     return found
+
+
+def trial_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as hyperparameters: as `flat_config`, and under the names that every framework shares.
+
+    Of a name within another, its last part says what it is, where only one has that.
+
+    Example:
+        >>> trial_values({"lr": 0.1, "loop": {"bs": 8}, "a": {"wd": 0.1}, "b": {"wd": 0.2}})
+        {'learning_rate': 0.1, 'batch_size': 8, 'lr': 0.1, 'loop/bs': 8, 'a/wd': 0.1, 'b/wd': 0.2}
+    """
+    flat = flat_config(config)
+    last = [name.rpartition("/")[2] for name in flat]
+    alone = {part: flat[name] for name, part in zip(flat, last, strict=True) if last.count(part) == 1}
+    shared = {name: value for name, value in canonical_parameters(alone).items() if name in SHARED}
+    return {**{name: value for name, value in shared.items() if name not in flat}, **flat}
 
 
 def space_rows(space: Any, prefix: str = "") -> list[dict[str, Any]]:
