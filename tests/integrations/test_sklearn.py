@@ -8,6 +8,7 @@ import pickle
 import traceback
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -54,7 +55,7 @@ def done(tmp_path_factory):
     return place, model
 
 
-@pytest.mark.captures("epochs")
+@pytest.mark.captures("epochs", "validation")
 def test_a_network_has_its_curves_as_epochs(done):
     place, model = done
     rows = rows_of(place, "SELECT epoch, loss, val_accuracy FROM oTrainingModel ORDER BY epoch")
@@ -78,6 +79,45 @@ def test_its_parameters_have_the_names_that_other_frameworks_have_for_them(done)
         "hidden_layer_sizes": "[8, 4]", "num_layers": 3, "solver": "adam", "learning_rate_init": 0.001,
         "purpose": "test", "num_samples": 60, "num_features": 6,
     }  # fmt: skip
+
+
+@pytest.mark.captures("loss function")
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (MLPClassifier(), "log_loss"),
+        (MLPRegressor(), "squared_error"),
+        (SGDClassifier(loss="hinge"), "hinge"),
+        (make_pipeline(StandardScaler(), MLPClassifier()), "log_loss"),
+        (GridSearchCV(MLPRegressor(), {}), "squared_error"),
+        (PCA(), None),
+    ],
+)
+def test_a_loss_function_is_told_by_its_name(model, name):
+    assert hyperparameters(model).get("loss_function") == name
+
+
+@pytest.mark.captures("files")
+def test_what_joblib_writes_is_a_file_of_the_training_and_what_it_reads_of_what_uses_it(store, tmp_path):
+    path, other = tmp_path / "model.joblib", tmp_path / "other.joblib"
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2)
+    with watch("net"):
+        model = LogisticRegression().fit(X, Y)
+        joblib.dump({"model": model, "classes": [0, 1]}, path)
+        joblib.dump(X, tmp_path / "data.joblib")
+        joblib.load(path)["model"].score(X_TEST, Y_TEST)
+        search.fit(X, Y)
+        joblib.dump(search.best_estimator_, str(other))
+    joblib.dump(model, tmp_path / "later.joblib")
+    files = rows_of(store, "SELECT r.name, t.tag, f.relation, f.role, f.path, f.sha256 FROM file AS f JOIN run AS r"
+                           " USING (run_id) JOIN task AS t USING (task_id) ORDER BY file_id")  # fmt: skip
+    hashes = {str(one): hashlib.sha256(one.read_bytes()).hexdigest() for one in (path, other)}
+    assert [file.pop("sha256") for file in files] == [hashes[file["path"]] for file in files]
+    assert [tuple(file.values()) for file in files] == [
+        ("net-1", "Training", "generated", "model", str(path)),
+        ("net-2", "Testing", "used", "model", str(path)),
+        ("net-3", "Training", "generated", "model", str(other)),
+    ]
 
 
 @pytest.mark.captures("layers", "filters")
@@ -137,14 +177,13 @@ def test_fits_within_a_search_are_candidates_not_runs(recorded):
     parameters = recorded.parameters()
     assert parameters["C"] == search.best_params_["logisticregression__C"]
     assert (parameters["estimator"], parameters["search_cv"]) == ("LogisticRegression", 2)
+    assert "search_error_score" not in parameters  # NaN, as long as none is given
     assert recorded.rows("oFit")[0]["best_score"] == pytest.approx(search.best_score_)
     assert recorded.events(ProblemRecorded) == []
 
 
 def test_fits_in_threads_of_a_search_are_no_runs_either(recorded):
     search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2, n_jobs=2)
-    import joblib
-
     with watch("net"), joblib.parallel_backend("threading"):
         search.fit(X, Y)
     assert [event.tag for event in recorded.events(TaskBegan)] == ["Training"]

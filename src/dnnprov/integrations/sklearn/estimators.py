@@ -11,7 +11,7 @@ MAX_DEPTH = 8
 _SAME_EVERYWHERE = {
     "MLPClassifier": {
         "solver": "optimizer_name", "learning_rate_init": "learning_rate", "learning_rate": "learning_rate_schedule",
-        "max_iter": "num_epochs", "alpha": "weight_decay",
+        "max_iter": "num_epochs", "alpha": "weight_decay", "loss": "loss_function",
     },
     "SGDClassifier": {
         "eta0": "learning_rate", "learning_rate": "learning_rate_schedule", "max_iter": "num_epochs",
@@ -63,7 +63,10 @@ def hyperparameters(estimator: Any, num_samples: int | None = None) -> dict[str,
     if final is not estimator:
         found["estimator_wrapper"] = type(estimator).__name__
     if is_search(estimator):
-        found.update({f"search_{name}": value for name, value in own_parameters(estimator).items()})
+        search = own_parameters(estimator)
+        if search.get("error_score") != search.get("error_score"):  # NaN, which says that none is given
+            del search["error_score"]
+        found.update({f"search_{name}": value for name, value in search.items()})
     held = own_parameters(final)
     names = next(
         (_SAME_EVERYWHERE[kind.__name__] for kind in type(final).__mro__ if kind.__name__ in _SAME_EVERYWHERE), {}
@@ -72,6 +75,8 @@ def hyperparameters(estimator: Any, num_samples: int | None = None) -> dict[str,
     found.update({names[name]: value for name, value in held.items() if name in names})
     if "hidden_layer_sizes" in held:
         found["num_layers"] = _num_layers(getattr(final, "hidden_layer_sizes", ()))
+        if isinstance(loss := getattr(final, "loss", None), str):  # of a classifier it is no parameter
+            found["loss_function"] = loss
         if held.get("batch_size") == "auto":
             found.pop("batch_size")
             found.update({} if num_samples is None else {"batch_size": min(200, num_samples)})

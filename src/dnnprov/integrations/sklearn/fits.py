@@ -12,6 +12,7 @@ from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.data_arrays import record_arrays
 from dnnprov.integrations.run_choice import in_another_thread
 from dnnprov.integrations.sklearn.estimators import final_estimator, hyperparameters, is_search
+from dnnprov.integrations.sklearn.files import parts_of, take_file
 from dnnprov.integrations.sklearn.filters import TransformedData, filter_rows, preprocessing_rows
 from dnnprov.integrations.sklearn.results import candidates, epochs, fit_row, layer_rows, score_name
 from dnnprov.integrations.training_steps import TrainingSteps
@@ -71,6 +72,27 @@ class FitRecorder:
             with recording.steps.guarded("sklearn finish"):
                 recording.steps.finish(status, reason)
 
+    def dumped(self, value: Any, path: str) -> None:
+        """Something was written to a file: one of the estimator in it that was fitted or tested here.
+
+        Args:
+            value: that was written.
+            path: of the file.
+        """
+        known: list[EstimatorRecording] = []
+        with suppress(Exception):  # the value is the user's, and may be anything
+            known = [recording for one in parts_of(value) if (recording := self._find_around(one)) is not None]
+        for recording in known[:1]:
+            with recording.steps.guarded("sklearn dump"):
+                recording.steps.add_file(path, "model")
+
+    def _find_around(self, estimator: Any) -> EstimatorRecording | None:
+        """The recording of an estimator, or of the one that it is the final one of."""
+        if (found := self.find(estimator)) is not None:
+            return found
+        around = (recording for one, recording in list(self._known.items()) if final_estimator(one) is estimator)
+        return next(around, None)
+
     def find(self, estimator: Any) -> EstimatorRecording | None:
         """The recording of an estimator that was fitted or tested here."""
         try:
@@ -110,6 +132,8 @@ class EstimatorRecording:
             self._begin(estimator, data)
         if self.steps.training is not None and self.steps.is_training:
             with self.steps.guarded("sklearn data"):
+                if (path := take_file(estimator)) is not None:
+                    self.steps.training.uses_file(path, "model")
                 record_arrays(self.steps.training, data, targets, num_samples(data))
         take_back = activate(self.steps.run) if self.steps.run is not None and self.steps.is_training else None
         try:
@@ -131,7 +155,9 @@ class EstimatorRecording:
         is_training_data = self._fitted_to is not None and self._fitted_to() is data
         if not is_training_data:
             with self.steps.guarded("sklearn score"):
-                self.steps.begin_testing()
+                task = self.steps.begin_testing()
+                if (path := take_file(estimator)) is not None:
+                    task.uses_file(path, "model")
         result = method()
         with self.steps.guarded("sklearn score"):
             name = score_name(estimator)

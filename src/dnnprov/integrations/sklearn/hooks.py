@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn import base
 
 from dnnprov.integrations.clean_traceback import leave_out_own_frames
+from dnnprov.integrations.sklearn.files import watch_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +59,7 @@ def install() -> None:
     with _lock:
         if "__init_subclass__" in vars(base.BaseEstimator):
             return
+        watch_files(_find_recorder)
         base.BaseEstimator.__init_subclass__ = classmethod(_wrap_new_class)
         for name in _MIXINS:
             if (mixin := getattr(base, name, None)) is not None:
