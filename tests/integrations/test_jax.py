@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import textwrap
+import warnings
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint
 import pytest
-from flax import linen, nnx
+from flax import linen, nnx, serialization
 from flax.training.train_state import TrainState
 
 import dnnprov
 from dnnprov.errors import UsageError
 from dnnprov.integrations.jax.layers import layer_rows
-from dnnprov.integrations.jax.transformations import made_of, schedule_name
+from dnnprov.integrations.jax.schedules import leads_to, schedule_name
+from dnnprov.integrations.jax.transformations import made_of
 from dnnprov.jax import watch
 from dnnprov.model.events import ParametersSet, ProblemRecorded, RunEnded, TaskBegan, TaskEnded
 from recorded import column_of, rows_of
@@ -57,32 +62,86 @@ def halved_every_two_steps(count):
     return 0.5 * 0.5 ** (count // 2)
 
 
-def nnx_loop(training=None, epochs=3):
-    """Two steps an epoch; losses on the device."""
+def nnx_loop(training=None, epochs=3, folder=None):
+    """Two steps an epoch; losses on the device. Files come in the forms that people write them in."""
     model = Net(nnx.Rngs(0))
     rates = optax.inject_hyperparams(optax.sgd)(learning_rate=halved_every_two_steps, momentum=0.9)
     optimizer = nnx.Optimizer(model, rates, wrt=nnx.Param)
     watched = None if training is None else training(model, optimizer)
     losses = []
+    if watched is not None:
+        watched.uses_data(jnp.asarray(X), Y)
     for epoch in range(1, epochs + 1):
         for part in (slice(0, 12), slice(12, 24)):
             losses.append(nnx_step(model, optimizer, X[part], Y[part]))
             if watched is not None:
                 watched.step(loss=losses[-1])
         if watched is not None:
-            watched.epoch(epoch, accuracy=0.5)
+            watched.epoch(epoch, **{"accuracy": 0.5, "val/loss": 1 / epoch})
+    if folder is not None:
+        for path in write_files(model, folder):
+            watched.add_file(path, "checkpoint")
     if watched is not None:
         watched.test(accuracy=0.75)
         watched.finish()
     return [float(loss) for loss in losses]
 
 
+def write_files(model, folder):
+    weights = nnx.to_pure_dict(nnx.state(model, nnx.Param))
+    leaves = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(weights)[0]}
+    np.savez(folder / "weights.npz", **leaves)
+    (folder / "weights.msgpack").write_bytes(serialization.msgpack_serialize(leaves))
+    with warnings.catch_warnings(), orbax.checkpoint.StandardCheckpointer() as checkpointer:
+        warnings.simplefilter("ignore")  # its own, of many kinds
+        checkpointer.save(folder / "orbax", weights)
+    return [folder / "weights.npz", folder / "weights.msgpack", folder / "orbax"]
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """A store with one training of Flax NNX, and its losses."""
     place = tmp_path_factory.mktemp("jax") / "store"
-    losses = nnx_loop(lambda *parts: watch(*parts, dataflow="net", params={"batch_size": 12}, store=place))
+    stated = {"batch_size": 12, "loss_function": optax.softmax_cross_entropy_with_integer_labels}
+    losses = nnx_loop(
+        lambda *parts: watch(*parts, dataflow="net", params=stated, store=place, batches=True), folder=place.parent
+    )
     return place, losses
+
+
+@pytest.mark.captures("validation")
+def test_what_is_told_of_the_validation_is_in_the_row_of_its_epoch(done):
+    assert column_of(done[0], "SELECT val_loss FROM oTrainingModel ORDER BY epoch") == [1.0, 1 / 2, 1 / 3]
+
+
+@pytest.mark.captures("batches")
+def test_what_steps_were_given_are_series(done):
+    place, losses = done
+    rows = rows_of(place, "SELECT step, epoch, value FROM metric WHERE name = 'loss' ORDER BY step")
+    assert [row["value"] for row in rows] == pytest.approx(losses)
+    assert [(row["step"], row["epoch"]) for row in rows] == [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3), (5, 3)]
+
+
+@pytest.mark.captures("data")
+def test_the_arrays_of_a_training_are_its_data_with_the_hash_that_other_frameworks_give_them(done):
+    (row,) = rows_of(done[0], "SELECT * FROM iTrainingData")
+    assert (row["inputs_shape"], row["targets_shape"], row["num_samples"]) == ("[24, 4]", "[24]", 24)
+    assert row["sha256"] == hashlib.sha256(X.tobytes() + Y.tobytes()).hexdigest()
+    assert row["num_classes"] == 2
+
+
+@pytest.mark.captures("loss function")
+def test_a_loss_function_that_is_stated_is_told_by_its_name(done):
+    (name,) = column_of(done[0], "SELECT loss_function FROM iTrainingModel")
+    assert name == "softmax_cross_entropy_with_integer_labels"
+
+
+@pytest.mark.captures("files")
+def test_files_and_folders_of_the_training_are_hashed(done):
+    rows = rows_of(done[0], "SELECT path, role, sha256, relation FROM file JOIN task USING (task_id)"
+                            " WHERE tag = 'Training' ORDER BY file_id")  # fmt: skip
+    assert [row["path"].rpartition("/")[2] for row in rows] == ["weights.npz", "weights.msgpack", "orbax"]
+    assert all(row["role"] == "checkpoint" and row["relation"] == "generated" and row["sha256"] for row in rows)
 
 
 @pytest.mark.captures("epochs")
@@ -146,19 +205,56 @@ def test_the_losses_are_the_same_to_the_bit_without_recording(done):
 
 
 def test_a_step_reads_no_value(recorded):
-    """Within a trace there are none to be read, so whoever reads one fails, as the end of an epoch does here."""
-    training = watch(dataflow="net")
+    class Unread:
+        """What lies on a device that has not come so far."""
 
-    def traced(loss):
-        training.step(loss=loss)
-        training.step(loss=loss)
-        return loss
+        def __add__(self, other):
+            return self
 
-    jax.eval_shape(traced, jnp.float32(1.5))
+        def __float__(self):
+            raise RuntimeError("read")
+
+    training = watch(dataflow="net", batches=True)
+    training.step(loss=Unread())
+    training.step(loss=Unread())
     assert recorded.events(ProblemRecorded) == []
-    with pytest.warns(RuntimeWarning, match="UnexpectedTracerError"):
-        training.epoch(1)
     training.finish()
+
+
+def test_calls_within_a_trace_leave_it_alone_and_say_where_they_belong(recorded):
+    weights = {"w": jnp.ones((3, 2))}
+    optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=0.5)
+
+    @jax.jit
+    def step(weights, state):
+        training = watch(weights, optimizer, state, dataflow="net")
+        training.uses_data(weights["w"])
+        training.step(loss=weights["w"].mean())
+        training.epoch(1, state, loss=weights["w"].mean())
+        return weights["w"].mean(), training.finish()
+
+    with pytest.warns(RuntimeWarning, match="was called while a function was traced") as told:
+        assert float(step(weights, optimizer.init(weights))[0]) == 1.0
+    assert {str(one.message).partition(" was called")[0].rpartition(" ")[2] for one in told} <= {
+        "step", "epoch", "uses_data",
+    }  # fmt: skip
+    assert recorded.rows("oTrainingModel") == []
+    assert recorded.parameters() == {"optimizer_name": "sgd", "nesterov": False, "num_parameters": 6}
+
+
+def test_values_of_steps_whose_buffers_are_given_away_are_kept(recorded):
+    @partial(jax.jit, donate_argnums=0)
+    def step(loss):
+        return loss + 1
+
+    loss = jnp.float32(1.0)
+    with watch(dataflow="net", batches=True) as training:
+        for _ in range(3):
+            training.step(loss=loss)
+            loss = step(loss)  # which takes the buffer
+        training.epoch(1)
+    assert [row["loss"] for row in recorded.rows("oTrainingModel")] == [2.0]
+    assert recorded.events(ProblemRecorded) == []
 
 
 # Flax linen, and optax without more
@@ -249,7 +345,8 @@ def test_a_plateau_is_an_adaptation_of_the_scale_of_the_rate(store):
         (optax.lamb(0.5), "lamb", {"learning_rate": 0.5}),
         (optax.rmsprop(0.5), "rmsprop", {"learning_rate": 0.5, "decay": 0.9}),
         (optax.adagrad(0.5), "adagrad", {"learning_rate": 0.5}),
-        (optax.MultiSteps(optax.adam(0.5), 4).gradient_transformation(), "adam", {"learning_rate": 0.5}),
+        (optax.MultiSteps(optax.adam(0.5), 4).gradient_transformation(), "adam",
+         {"learning_rate": 0.5, "gradient_accumulation_steps": 4}),
         (optax.masked(optax.sgd(0.5, momentum=0.9), True), "sgd", {"learning_rate": 0.5, "momentum": 0.9}),
         (optax.inject_hyperparams(optax.adamw)(0.5), "adamw", {}),
     ],
@@ -261,9 +358,73 @@ def test_optimizers_of_optax_are_read(optimizer, name, values):
     assert values.items() <= made.values.items()
 
 
+def test_each_of_several_optimizers_has_its_values():
+    labels = {"encoder": optax.adam(0.1), "decoder": optax.sgd(0.2, momentum=0.9)}
+    values = made_of(optax.multi_transform(labels, {"e": "encoder", "d": "decoder"})).values
+    expected = {"learning_rate": 0.1, "b1": 0.9, "optimizer_name_decoder": "sgd", "learning_rate_decoder": 0.2}
+    assert expected.items() <= values.items()
+    assert "momentum" not in values
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"), [(optax.adafactor(0.5), 0.5), (optax.adafactor(), None), (optax.scale_by_adam(), None)]
+)
+def test_a_rate_that_an_optimizer_has_not_is_not_told(optimizer, rate):
+    assert made_of(optimizer).values.get("learning_rate") == rate
+
+
+@pytest.mark.captures("hyperparameters")
+@pytest.mark.parametrize("injected", [False, True])
+def test_a_warm_up_that_begins_with_no_rate_is_told_by_the_rate_it_leads_to(store, injected):
+    schedule = optax.warmup_cosine_decay_schedule(0.0, 0.5, 2, 6)
+    optimizer = optax.inject_hyperparams(optax.sgd)(schedule) if injected else optax.sgd(schedule)
+    weights = {"w": jnp.ones(2)}
+    state = optimizer.init(weights)
+    with watch(weights, optimizer, state, dataflow="net") as training:
+        for epoch in (1, 2, 3):
+            _, state = optimizer.update(weights, state)
+            training.epoch(epoch, state)
+    assert rows_of(store, "SELECT learning_rate, learning_rate_schedule FROM iTrainingModel") == [
+        {"learning_rate": 0.5, "learning_rate_schedule": "warmup_cosine_decay_schedule"}
+    ]
+    assert column_of(store, "SELECT learning_rate FROM oTrainingModel ORDER BY epoch") == [0.0, 0.25, 0.5]
+    changes = rows_of(store, "SELECT epoch, technique, old_value, new_value FROM oAdaptation ORDER BY epoch")
+    assert [tuple(row.values()) for row in changes] == [
+        (2, "warmup_cosine_decay_schedule", 0.0, 0.25), (3, "warmup_cosine_decay_schedule", 0.25, 0.5),
+    ]  # fmt: skip
+    (made_with,) = rows_of(store, "SELECT boundaries, transition_steps, init_value_2 FROM iAdaptation")
+    assert made_with == {"boundaries": "[2]", "transition_steps": 2, "init_value_2": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rate"),
+    [
+        (optax.warmup_constant_schedule(0.0, 0.5, 7), 0.5),
+        (optax.sgdr_schedule([{"init_value": 0.0, "peak_value": peak, "warmup_steps": 3, "decay_steps": 9}
+                              for peak in (0.5, 0.25)]), 0.5),
+        (lambda count: min(count / 1000, 1.0) * 0.5, 0.5),
+        (lambda count: 0.5 - abs(count - 50) / 100, 0.5),
+        (lambda count: 0.0, None),
+        (optax.cosine_decay_schedule(0.5, 10), None),
+    ],
+)  # fmt: skip
+def test_what_a_warm_up_leads_to_is_found(schedule, rate):
+    assert leads_to(schedule) == rate
+
+
+def test_a_rate_that_is_not_seen_is_not_told(recorded):
+    """A loop that hands no state in: the schedule is known, but not how far it came."""
+    optimizer = optax.sgd(optax.exponential_decay(0.5, 1, 0.5))
+    with watch({"w": jnp.ones(2)}, optimizer, dataflow="net") as training:
+        training.epoch(1, loss=1.0)
+    assert recorded.parameters()["learning_rate"] == 0.5
+    assert "learning_rate" not in recorded.rows("oTrainingModel")[0]
+
+
 def test_schedules_have_the_name_of_the_function_that_makes_them():
     assert schedule_name(optax.cosine_decay_schedule(0.1, 10)) == "cosine_decay_schedule"
-    assert schedule_name(optax.warmup_cosine_decay_schedule(0.0, 0.1, 2, 10)) == "join_schedules"
+    assert schedule_name(optax.warmup_cosine_decay_schedule(0.0, 0.1, 2, 10)) == "warmup_cosine_decay_schedule"
+    assert schedule_name(optax.join_schedules([halved_every_two_steps] * 2, [3])) == "join_schedules"
 
 
 @pytest.mark.captures("layers")

@@ -5,11 +5,16 @@ Reading them waits for the device, so it is done once an epoch.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dnnprov.integrations.jax.transformations import RATE, Made, made_of, schedule_name
+from dnnprov.integrations.jax.schedules import leads_to, schedule_name, schedule_values
+from dnnprov.integrations.jax.tracing import is_traced
+from dnnprov.integrations.jax.transformations import RATE, Made, made_of
 from dnnprov.integrations.technique import BY_HAND, Technique
 from dnnprov.model.values import plain_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SCHEDULED = "ScaleByScheduleState"
 _PLATEAU = "ReduceLROnPlateauState"
@@ -37,25 +42,45 @@ class OptimizerValues:
             found[f"{name}_schedule"] = schedule_name(schedule)
         return {name: value for name, value in found.items() if value is not None}
 
+    def at_start(self, state: Any = None) -> dict[str, Any]:
+        """What it holds before the first step; arguments as for `now`."""
+        return self._held(self._optimizer if state is None else state)
+
+    def warm_up(self, held: Mapping[str, Any]) -> dict[str, Any]:
+        """The rates that a warm-up leads to, of those that are zero at the start.
+
+        Args:
+            held: what `at_start` gave.
+        """
+        rates = {name: leads_to(schedule) for name, schedule in self.made.schedules.items() if held.get(name) == 0}
+        return {name: rate for name, rate in rates.items() if rate is not None}
+
     def now(self, state: Any = None) -> dict[str, Any]:
         """What it holds now: of each value that may change, the one that the last step was made with.
 
         Args:
-            state: of the optimizer, or `TrainState`; what the optimizer itself holds, where it is left out.
+            state: of the optimizer, or `TrainState`; what the optimizer itself holds, where it is left out. What holds
+                another state after each step tells nothing then.
         """
+        if state is None and not _is_live(self._optimizer):
+            return {}
+        return self._held(self._optimizer if state is None else state)
+
+    def _held(self, held: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        held = self._optimizer if state is None else state
         nodes = list(_nodes(getattr(held, "opt_state", held)))
         for node in nodes:
             hyperparams = getattr(node, "hyperparams", None)
             if isinstance(hyperparams, dict):
                 self._scheduled.update(getattr(node, "hyperparams_states", None) or {})
                 for name, value in hyperparams.items():
-                    found[_free(found, name)] = plain_value(_raw(value))
-            if type(node).__name__ == _PLATEAU:
+                    if not is_traced(raw := _raw(value)):
+                        found[_free(found, name)] = plain_value(raw)
+            if type(node).__name__ == _PLATEAU and not is_traced(node.scale):
                 found[SCALE] = plain_value(_raw(node.scale))
-        if RATE not in found and (schedule := self.made.schedules.get(RATE)) is not None:
-            found[RATE] = plain_value(schedule(max(_count(nodes) - 1, 0)))
+        count = _count(nodes)
+        if RATE not in found and (schedule := self.made.schedules.get(RATE)) is not None and not is_traced(count):
+            found[RATE] = plain_value(schedule(max(int(count) - 1, 0)))
         return found
 
     def technique(self, name: str) -> Technique:
@@ -65,7 +90,15 @@ class OptimizerValues:
         if name not in self._scheduled:
             return BY_HAND
         schedule = self.made.schedules.get(name)
-        return Technique("schedule" if schedule is None else schedule_name(schedule), agent="schedule")
+        if schedule is None:
+            return Technique("schedule", agent="schedule")
+        return Technique(schedule_name(schedule), schedule_values(schedule), agent="schedule")
+
+
+def _is_live(optimizer: Any) -> bool:
+    """Whether an optimizer holds its state itself, as that of Flax NNX does; a `TrainState` cannot be changed."""
+    made_as = getattr(type(optimizer), "__dataclass_params__", None)
+    return hasattr(optimizer, "opt_state") and not getattr(made_as, "frozen", False)
 
 
 def _is_transformation(thing: Any) -> bool:
@@ -86,11 +119,11 @@ def _nodes(state: Any, depth: int = 0) -> Any:
             yield from _nodes(one, depth + 1)
 
 
-def _count(nodes: list[Any]) -> int:
+def _count(nodes: list[Any]) -> Any:
     """How many steps a schedule has seen."""
     for node in nodes:
         if type(node).__name__ == _SCHEDULED:
-            return int(_raw(node.count))
+            return _raw(node.count)
     return 0
 
 

@@ -71,19 +71,6 @@ def made_of(transformation: Any) -> Made:
     return made
 
 
-def schedule_name(schedule: Any) -> str:
-    """The function that made a schedule: `exponential_decay`.
-
-    Example:
-        >>> def exponential_decay(rate):
-        ...     return lambda count: rate * 0.9**count
-        >>> schedule_name(exponential_decay(0.1))
-        'exponential_decay'
-    """
-    name = str(getattr(schedule, "__qualname__", type(schedule).__name__))
-    return name.partition(".<locals>")[0].rpartition(".")[2] or "schedule"
-
-
 def _is_part(name: str) -> bool:
     """Whether a transformation is a part of optimizers rather than one."""
     return re.match(r"scale|clip|add_|trace|keep_|zero_|ema|centralize|normalize|apply_|set_|freeze", name) is not None
@@ -93,12 +80,18 @@ def _read(function: Any, made: Made, seen: set[int], depth: int) -> None:
     if not callable(function) or id(function) in seen or depth > MAX_DEPTH:
         return
     seen.add(id(function))
-    held = _closure(function)
+    held = closure_of(function)
     name = _maker(function)
     if "inner_factory" in held:  # of inject_hyperparams
         made.names.append(str(getattr(held["inner_factory"], "__name__", "inject_hyperparams")))
         _take_injected(held, made)
         return
+    if isinstance(held.get("transforms"), Mapping) and "param_labels" in held:  # of partition
+        _take_parts(held["transforms"], made, seen, depth)
+        return
+    if callable(every := held.get("_every_k_schedule")):  # of MultiSteps
+        every = closure_of(every).get("every_k_schedule")
+        made.values.update({"gradient_accumulation_steps": every} if isinstance(every, int) else {})
     if name is not None and name not in _WRAPPERS:
         made.names.append(name)
         _take_values(name, held, made)
@@ -106,7 +99,30 @@ def _read(function: Any, made: Made, seen: set[int], depth: int) -> None:
         _read(inner, made, seen, depth + 1)
 
 
-def _closure(function: Any) -> dict[str, Any]:
+def _take_parts(transforms: Mapping[Any, Any], made: Made, seen: set[int], depth: int) -> None:
+    """Take one optimizer for each label of parameters: of the first all, of a further one what is not as there."""
+    first: Made | None = None
+    for label, transformation in transforms.items():
+        part = Made()
+        _read(getattr(transformation, "update", None), part, set(seen), depth + 1)
+        if first is None:
+            first = part
+            made.names += part.names
+            _take(part, made, "")
+            continue
+        name = {} if part.optimizer_name in (None, first.optimizer_name) else {"optimizer_name": part.optimizer_name}
+        values = {key: value for key, value in part.values.items() if first.values.get(key) != value}
+        _take(Made([], {**name, **values}, part.schedules), made, f"_{label}")
+
+
+def _take(part: Made, made: Made, behind: str) -> None:
+    for name, value in part.values.items():
+        made.values.setdefault(f"{name}{behind}", value)
+    for name, schedule in part.schedules.items():
+        made.schedules.setdefault(f"{name}{behind}", schedule)
+
+
+def closure_of(function: Any) -> dict[str, Any]:
     """The variables that a function took along; of a method, what its object holds."""
     owner = getattr(function, "__self__", None)
     if owner is not None and not inspect.ismodule(owner):
@@ -149,14 +165,20 @@ def _take_injected(held: Mapping[str, Any], made: Made) -> None:
 
 def _take_values(name: str, held: Mapping[str, Any], made: Made) -> None:
     if name == "scale" and isinstance(held.get("step_size"), int | float):
-        if held["step_size"] < 0:  # what a rate of learning becomes
-            made.values.setdefault(RATE, -held["step_size"])
+        _take_scale(held["step_size"], made)
         return
     if name == "scale_by_schedule" and callable(held.get("step_size_fn")):
-        inner = _closure(held["step_size_fn"])
+        inner = closure_of(held["step_size_fn"])
         if callable(inner.get(RATE)):
             made.schedules.setdefault(RATE, inner[RATE])
         return
     for key, value in held.items():
         if isinstance(value, bool | int | float | str):
             made.values.setdefault(_RENAMED.get((name, key), key), value)
+
+
+def _take_scale(size: float, made: Made) -> None:
+    """Take what a rate of learning becomes: a scale below zero; in adafactor one above, and the sign by itself."""
+    is_adafactor = "scale_by_factored_rms" in made.names
+    if (size > 0) == is_adafactor and RATE not in made.schedules:
+        made.values.setdefault(RATE, abs(size))
