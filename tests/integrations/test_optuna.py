@@ -160,7 +160,7 @@ def test_a_run_tells_why_its_trial_ended(done):
         tuple(row.values()) for row in rows_of(place, "SELECT name, exit_reason FROM run WHERE exit_reason > ''")
     )
     assert reasons["net-1-trial-3"] == "ValueError: broken"
-    assert "no usable value" in reasons["net-1-trial-4"]
+    assert reasons["net-1-trial-4"] == "Optuna took the trial for failed: its objective returned nan, no usable value"
     pruned = column_of(place, "SELECT exit_reason FROM run WHERE status = 'pruned'")
     assert pruned
     assert all(reason.startswith("MedianPruner at step ") for reason in pruned)
@@ -252,14 +252,17 @@ def test_trials_asked_for_and_told_by_hand_are_recorded_too(store):
     second.suggest_categorical("activation", ["relu", None])
     study.tell(first, 0.5)
     study.tell(second, state=optuna.trial.TrialState.PRUNED)
+    study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
     third = study.ask()
     provenance.finish()
     assert provenance.run_of(third) is None
     runs = rows_of(store, "SELECT name, status, exit_reason, accuracy FROM run ORDER BY name")
     assert [(run["name"], run["status"]) for run in runs] == [
         ("net-1", "finished"), ("net-1-trial-0", "finished"), ("net-1-trial-1", "pruned"), ("net-1-trial-2", "failed"),
+        ("net-1-trial-3", "failed"),
     ]  # fmt: skip
-    assert [run["accuracy"] for run in runs] == [None, 0.5, None, None]
+    assert [run["accuracy"] for run in runs] == [None, 0.5, None, None, None]
+    assert runs[3]["exit_reason"] == "Optuna was told that the trial failed"
     assert column_of(store, "SELECT choices FROM iSearchSpace WHERE name = 'activation'") == ['["relu", null]']
     assert column_of(store, "SELECT rate FROM iTrainingModel") != [None]
 
@@ -296,6 +299,40 @@ def test_ctrl_c_interrupts_the_trial(store):
     with pytest.raises(KeyboardInterrupt), track(study):
         study.optimize(objective, n_trials=3)
     assert column_of(store, "SELECT status FROM run") == ["interrupted", "interrupted"]
+
+
+@pytest.mark.captures("endings")
+def test_a_program_that_exits_in_its_objective_has_left_the_study(store):
+    study = new_study()
+
+    def objective(trial):
+        raise SystemExit(4)
+
+    provenance = track(study)
+    with pytest.raises(SystemExit):
+        study.optimize(objective, n_trials=3)
+    provenance.finish()
+    runs = rows_of(store, "SELECT status, exit_reason FROM run")
+    assert [tuple(run.values()) for run in runs] == [("failed", "SystemExit: 4")] * 2
+
+
+def test_what_optuna_raises_shows_nothing_of_ours(store):
+    study = new_study()
+    provenance = track(study)
+    trial = study.ask()
+    errors = []
+    for call in (
+        lambda: study.ask({"x": 3}),
+        lambda: trial.suggest_float("x", 2, 1),
+        lambda: trial.report("much", 0),
+        lambda: study.tell(7, 0.5),
+    ):
+        with pytest.raises(Exception) as caught:
+            call()
+        errors.append(caught.value)
+    provenance.finish()
+    frames = [frame.filename for error in errors for frame in traceback.extract_tb(error.__traceback__)]
+    assert not any("dnnprov/integrations" in file for file in frames)
 
 
 def test_wrong_arguments_meet_optuna_s_own_message(store):

@@ -12,6 +12,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.capture.run_task import end_of_block
 from dnnprov.capture.start import start_run
 from dnnprov.capture.user_warning import warn_user
 from dnnprov.integrations.metric_names import canonical_parameters, with_canonical_names
@@ -30,15 +31,23 @@ if TYPE_CHECKING:
 SEARCH = "Search"
 TRIAL = "Trial"
 LEFT = "the trial was left before its end, by an exception or an interrupt"
+NOTHING = object()
 
 
 class TrialSteps:
-    """One trial: its run, from its beginning to what the tuner was told of it."""
+    """One trial: its run, from its beginning to what the tuner was told of it.
+
+    Attributes:
+        number: what the tuner calls it.
+        run: its run.
+        returned: what the program gave back for it, whether its tuner takes that or not; `NOTHING` before it did.
+    """
 
     def __init__(self, search: SearchSteps, number: int | str, run: Run, values: Mapping[str, Any]) -> None:
         self._search = search
         self.number = number
         self.run = run
+        self.returned: Any = NOTHING
         self._values = dict(values)
         run.before_finish(self._share_names)
         self._task = run.task(TRIAL)
@@ -163,6 +172,7 @@ class SearchSteps:
             resume: uid of a run to go on with instead of a new one.
         """
         with self._lock:
+            self.choice.left = None
             if self.is_begun:
                 return
             run = self.choice.at_training(owner, resume)
@@ -236,9 +246,21 @@ class SearchSteps:
             if (trial := self.find_trial(number)) is not None:
                 trial.end("failed", LEFT, {})
 
+    def note_left(self, error: BaseException) -> None:
+        """What was raised out of the search, which means that it ends so unless it is taken up again.
+
+        Args:
+            error: Ctrl-C, or the exit of the program; after any other the program may go on with the search.
+        """
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            status, reason = end_of_block(error)
+            self.choice.left = None if status == "finished" else (status, reason)
+
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Finish the run of the search where it was started here, and trials that were left."""
         self.end_left_trials()
+        if status is None and self.choice.left is not None:
+            status, reason = self.choice.left
         if self._task is not None:
             self._task.end(status or "finished", reason)
         self.choice.finish(status, reason)

@@ -76,6 +76,7 @@ def _install() -> None:
 def _searching(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def search(self: Any, *args: Any, **kwargs: Any) -> None:
+        recording = None
         try:
             recording = _find_recording(self)
             if recording is None:
@@ -85,6 +86,8 @@ def _searching(original: Callable[..., None]) -> Callable[..., None]:
             with _recorded(self, recording):
                 original(self, *args, **kwargs)
         except BaseException as error:
+            if recording is not None:
+                recording.search.note_left(error)
             leave_out_own_frames(error)
             raise
 

@@ -86,6 +86,7 @@ def _optimize(original: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(original)
     def optimize(self: Study, *args: Any, **kwargs: Any) -> None:
+        recording = None
         try:
             recording = find_recording(self)
             given = None if recording is None else _bound(signature, self, args, kwargs)
@@ -99,6 +100,8 @@ def _optimize(original: Callable[..., None]) -> Callable[..., None]:
             with recording.left_ended(objective.numbers):
                 original(*given.args, **given.kwargs)
         except BaseException as error:
+            if recording is not None:
+                recording.search.note_left(error)
             leave_out_own_frames(error)
             raise
 
@@ -136,7 +139,11 @@ class _Objective:
 def _ask(original: Callable[..., Trial]) -> Callable[..., Trial]:
     @functools.wraps(original)
     def ask(self: Study, *args: Any, **kwargs: Any) -> Trial:
-        trial = original(self, *args, **kwargs)
+        try:
+            trial = original(self, *args, **kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
         recording = find_recording(self)
         if recording is not None:
             recording.begin_trial(trial)
@@ -148,7 +155,11 @@ def _ask(original: Callable[..., Trial]) -> Callable[..., Trial]:
 def _tell(original: Callable[..., FrozenTrial]) -> Callable[..., FrozenTrial]:
     @functools.wraps(original)
     def tell(self: Study, *args: Any, **kwargs: Any) -> FrozenTrial:
-        told = original(self, *args, **kwargs)
+        try:
+            told = original(self, *args, **kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
         recording = find_recording(self)
         if recording is not None:
             recording.ended(self, told)
@@ -160,7 +171,11 @@ def _tell(original: Callable[..., FrozenTrial]) -> Callable[..., FrozenTrial]:
 def _suggest(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def suggest(self: Trial, name: str, *args: Any, **kwargs: Any) -> Any:
-        value = original(self, name, *args, **kwargs)
+        try:
+            value = original(self, name, *args, **kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
         recording = find_recording(self.study)
         if recording is not None:
             recording.suggested(self, name)
@@ -172,7 +187,11 @@ def _suggest(original: Callable[..., Any]) -> Callable[..., Any]:
 def _report(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def report(self: Trial, value: float, step: int) -> None:
-        original(self, value, step)
+        try:
+            original(self, value, step)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
         recording = find_recording(self.study)
         if recording is not None:
             recording.reported(self, value, step)

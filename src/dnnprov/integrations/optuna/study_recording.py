@@ -15,7 +15,8 @@ from dnnprov.integrations.clean_traceback import leave_out_own_frames
 from dnnprov.integrations.made_with import held_text
 from dnnprov.integrations.metric_names import with_canonical_names
 from dnnprov.integrations.optuna.shared_study import begin_shared
-from dnnprov.model.values import json_text
+from dnnprov.integrations.search_steps import NOTHING
+from dnnprov.model.values import json_text, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from dnnprov.capture.run import Run
     from dnnprov.integrations.search_steps import SearchSteps, TrialSteps
     from dnnprov.model.events import RunStatus
+
+MAX_SHOWN = 80
 
 _STATUS: Mapping[TrialState, RunStatus] = {
     TrialState.COMPLETE: "finished",
@@ -84,7 +87,7 @@ class StudyRecording:
         steps = self._trial(trial)
         take_back = _nothing if steps is None else activate(steps.run)
         try:
-            return objective(trial)
+            value = objective(trial)
         except TrialPruned as error:
             leave_out_own_frames(error)
             raise
@@ -94,6 +97,10 @@ class StudyRecording:
                     steps.end(*end_of_block(error), {})
             leave_out_own_frames(error)
             raise
+        else:
+            if steps is not None:
+                steps.returned = value
+            return value
         finally:
             take_back()
 
@@ -107,7 +114,7 @@ class StudyRecording:
                     steps.run.log(**with_canonical_names(result))
                 if trial.user_attrs:
                     result["user_attrs"] = json_text(trial.user_attrs)
-                steps.end(_STATUS[trial.state], _reason(study, trial), result)
+                steps.end(_STATUS[trial.state], _reason(study, trial, steps.returned), result)
 
     @contextmanager
     def left_ended(self, numbers: set[int]) -> Iterator[None]:
@@ -175,12 +182,15 @@ def _result(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     return dict(zip(names, values, strict=False))
 
 
-def _reason(study: Study, trial: FrozenTrial) -> str | None:
+def _reason(study: Study, trial: FrozenTrial, returned: Any) -> str | None:
     if trial.state == TrialState.FAIL:
-        return "Optuna took the trial for failed: its objective returned no usable value"
+        if returned is NOTHING:
+            return "Optuna was told that the trial failed"
+        shown = plain_text(returned)[:MAX_SHOWN]
+        return f"Optuna took the trial for failed: its objective returned {shown}, no usable value"
     if trial.state != TrialState.PRUNED:
         return None
     if trial.last_step is None:
         return "pruned by its objective"
-    shown = trial.intermediate_values[trial.last_step]
-    return f"{type(study.pruner).__name__} at step {trial.last_step}, intermediate value {shown:g}"
+    value = trial.intermediate_values[trial.last_step]
+    return f"{type(study.pruner).__name__} at step {trial.last_step}, intermediate value {value:g}"
