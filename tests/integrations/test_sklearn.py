@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import pickle
+import subprocess
+import sys
+import textwrap
 import traceback
 import warnings
 
@@ -15,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor, StackingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -344,6 +347,82 @@ def test_outside_of_the_block_nothing_is_recorded(store):
         pass
     LogisticRegression().fit(X, Y)
     assert not store.exists()
+
+
+def test_partial_fits_that_follow_each_other_are_one_training(store):
+    model = MLPClassifier((3,), random_state=1)
+    with watch("net"):
+        for _ in range(3):
+            model.partial_fit(X, Y, classes=[0, 1])
+        model.score(X_TEST, Y_TEST)
+        StandardScaler().partial_fit(X)
+        SGDClassifier(random_state=1).partial_fit(X, Y, classes=[0, 1])
+    tasks = rows_of(
+        store, "SELECT r.name, t.tag, t.status FROM task AS t JOIN run AS r USING (run_id) ORDER BY task_id"
+    )
+    assert [tuple(task.values()) for task in tasks] == [
+        ("net-1", "Training", "finished"), ("net-1", "Testing", "finished"), ("net-2", "Training", "finished"),
+    ]  # fmt: skip
+    rows = rows_of(store, "SELECT epoch, loss FROM oTrainingModel ORDER BY element_id")
+    assert [tuple(row.values()) for row in rows] == list(enumerate(model.loss_curve_, 1))
+    assert column_of(store, "SELECT num_partial_fits FROM oFit ORDER BY run_id") == [3, 1]
+    assert column_of(store, "SELECT optimizer_name FROM iTrainingModel ORDER BY run_id") == ["adam", None]
+
+
+def test_a_script_that_ends_after_its_partial_fits_has_trained_to_the_end(store):
+    script = """
+        import dnnprov
+        dnnprov.autolog("net")
+        from sklearn.linear_model import SGDClassifier
+        model = SGDClassifier().partial_fit([[0.0], [1.0]], [0, 1], classes=[0, 1])
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, timeout=60, check=True)
+    assert column_of(store, "SELECT status FROM run UNION ALL SELECT status FROM task") == ["finished", "finished"]
+
+
+def test_a_warm_start_goes_on_with_the_epochs_of_the_last_fit(store):
+    model = MLPClassifier((3,), max_iter=2, warm_start=True, random_state=1)
+    with watch("net"):
+        model.fit(X, Y)
+        model.set_params(max_iter=3).fit(X, Y)
+    rows = rows_of(store, "SELECT epoch, loss FROM oTrainingModel ORDER BY element_id")
+    assert [tuple(row.values()) for row in rows] == list(enumerate(model.loss_curve_, 1))
+    assert column_of(store, "SELECT COUNT(*) FROM task WHERE tag = 'Training'") == [2]
+
+
+def test_a_candidate_whose_fits_raise_has_failed(recorded):
+    with warnings.catch_warnings(), watch("net"):
+        warnings.simplefilter("ignore")
+        GridSearchCV(Own(), {"depth": [1, -1]}, cv=2).fit(X, Y)
+    assert [row["status"] for row in recorded.rows("oSearch")] == ["finished", "failed"]
+
+
+def test_estimators_that_stack_others_are_fitted_for_what_they_predict(recorded):
+    with watch("net"):
+        StackingClassifier([("one", LogisticRegression())], cv=2).fit(X, Y).score(X_TEST, Y_TEST)
+    assert [event.tag for event in recorded.events(TaskBegan)] == ["Training", "Testing"]
+
+
+class Incomparable(Own):
+    """Says neither what it is equal to nor, in full, what it is."""
+
+    loss_curve_ = coefs_ = estimator = steps = "of another meaning"
+
+    def __eq__(self, other):
+        raise RuntimeError("incomparable")
+
+    __hash__ = Own.__hash__
+
+    def get_params(self, deep=True):
+        raise RuntimeError("untold")
+
+
+def test_estimators_that_raise_wherever_they_can_are_recorded_as_far_as_they_tell(recorded):
+    with watch("net"):
+        for model in (Incomparable(), Incomparable(), Unhashable()):
+            model.fit(X, Y).score(X_TEST, Y_TEST)
+    assert [event.tag for event in recorded.events(TaskBegan)] == ["Training", "Testing"] * 3
+    assert {event.status for event in recorded.events(RunEnded)} == {"finished"}
 
 
 class Unhashable(Own):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,14 @@ import joblib
 from sklearn.base import BaseEstimator
 
 from dnnprov.integrations.clean_traceback import leave_out_own_frames
+from dnnprov.integrations.sklearn.by_identity import ByIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dnnprov.integrations.sklearn.fits import FitRecorder
 
-_loaded: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+_loaded: ByIdentity[str] = ByIdentity()
 """Estimator -> file that it was read from, until a task used it."""
 
 _MARK = "_dnnprov_original"
@@ -42,9 +42,7 @@ def watch_files(find_recorder: Callable[[], FitRecorder | None]) -> None:
 
 def take_file(estimator: Any) -> str | None:
     """The file that an estimator was read from, once: the first task that uses it used that."""
-    with suppress(TypeError):  # it has no hash
-        return _loaded.pop(estimator, None)
-    return None
+    return _loaded.take(estimator)
 
 
 def parts_of(value: Any) -> list[Any]:
@@ -83,7 +81,7 @@ def _loading(original: Callable[..., Any], find_recorder: Callable[[], FitRecord
         if find_recorder() is not None and isinstance(filename, str | os.PathLike):
             with suppress(Exception):  # what was read may be anything
                 for one in parts_of(value):
-                    _loaded[one] = str(Path(filename).absolute())
+                    _loaded.note(one, str(Path(filename).absolute()))
         return value
 
     setattr(load, _MARK, original)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import sys
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from sklearn.base import is_classifier, is_regressor
 
 from dnnprov.capture.current_runs import activate
 from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.data_arrays import record_arrays
 from dnnprov.integrations.run_choice import in_another_thread
+from dnnprov.integrations.sklearn.by_identity import ByIdentity
 from dnnprov.integrations.sklearn.estimators import final_estimator, hyperparameters, is_search
 from dnnprov.integrations.sklearn.files import parts_of, take_file
 from dnnprov.integrations.sklearn.filters import TransformedData, filter_rows, preprocessing_rows
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 _transformed = TransformedData()
 """Of the whole process, since what one block transforms another may train with."""
 
+_with_parts: weakref.WeakSet[EstimatorRecording] = weakref.WeakSet()
+
 
 class FitRecorder:
     """Records fits, tests and filters; each estimator has its own run, where no run encloses the call.
@@ -39,7 +46,7 @@ class FitRecorder:
     def __init__(self, choice: RunChoice, after: RunTask | Iterable[RunTask] | None = None) -> None:
         self._choice = choice
         self._after = after
-        self._known: weakref.WeakKeyDictionary[Any, EstimatorRecording] = weakref.WeakKeyDictionary()
+        self._known: ByIdentity[EstimatorRecording] = ByIdentity()
 
     def call(
         self, name: str, method: Callable[[], Any], estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -55,22 +62,23 @@ class FitRecorder:
         """
         data = args[0] if args else kwargs.get("X")
         targets = args[1] if len(args) > 1 else kwargs.get("y")
-        if name in {"transform", "fit_transform"} or (name == "fit" and not _predicts(estimator)):
+        if name in {"transform", "fit_transform"} or (name in {"fit", "partial_fit"} and not _predicts(estimator)):
             result = method()
             with suppress(Exception):  # the data is the user's, and may be anything
-                if name != "fit":
+                if name in {"transform", "fit_transform"}:
                     _transformed.note(result, [*_transformed.rows_of(data), *filter_rows(estimator)])
             return result
         recording = self._recording(estimator)
         if recording is None:
             return method()
-        return recording.score(method, data) if name == "score" else recording.fit(method, data, targets)
+        if name == "score":
+            return recording.score(method, data)
+        return recording.fit(method, data, targets, is_part=name == "partial_fit")
 
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Finish the runs that were started here."""
-        for recording in list(self._known.values()):
-            with recording.steps.guarded("sklearn finish"):
-                recording.steps.finish(status, reason)
+        for recording in self._known.values():
+            recording.finish(status, reason)
 
     def dumped(self, value: Any, path: str) -> None:
         """Something was written to a file: one of the estimator in it that was fitted or tested here.
@@ -90,26 +98,22 @@ class FitRecorder:
         """The recording of an estimator, or of the one that it is the final one of."""
         if (found := self.find(estimator)) is not None:
             return found
-        around = (recording for one, recording in list(self._known.items()) if final_estimator(one) is estimator)
+        around = (recording for one, recording in self._known.items() if final_estimator(one) is estimator)
         return next(around, None)
 
     def find(self, estimator: Any) -> EstimatorRecording | None:
         """The recording of an estimator that was fitted or tested here."""
-        try:
-            return self._known.get(estimator)
-        except TypeError:  # nothing that could have been
-            return None
+        return self._known.find(estimator)
 
     def _recording(self, estimator: Any) -> EstimatorRecording | None:
-        """The recording of an estimator; `None` for one that cannot be told from another, as it has no hash."""
-        try:
-            known = self._known.get(estimator)
-        except TypeError:
-            return None
+        """The recording of an estimator; `None` for one that cannot be remembered."""
+        known = self._known.find(estimator)
         if known is None:
             steps = TrainingSteps(self._choice.another(), self._after)
-            known = self._known[estimator] = EstimatorRecording(estimator, steps)
-            weakref.finalize(estimator, in_another_thread, steps.finish).atexit = False
+            known = EstimatorRecording(estimator, steps)
+            if not self._known.note(estimator, known):
+                return None
+            weakref.finalize(estimator, in_another_thread, known.finish).atexit = False
         return known
 
 
@@ -124,30 +128,64 @@ class EstimatorRecording:
         self._estimator = weakref.ref(estimator)
         self.steps = steps
         self._fitted_to: weakref.ref[Any] | None = None
+        self._curve: list[dict[str, Any]] = []
+        self._num_parts = 0
 
-    def fit(self, method: Callable[[], Any], data: Any, targets: Any = None) -> Any:
-        """A fit: a Training task, within which its run is the active one."""
+    def fit(self, method: Callable[[], Any], data: Any, targets: Any = None, *, is_part: bool = False) -> Any:
+        """A fit: a Training task, within which its run is the active one.
+
+        Args:
+            method: to call.
+            data: that it is fitted to.
+            targets: likewise.
+            is_part: whether it is a `partial_fit`; those that follow each other are one training.
+        """
         estimator = self._estimator()
-        with self.steps.guarded("sklearn fit"):
-            self._begin(estimator, data)
-        if self.steps.training is not None and self.steps.is_training:
-            with self.steps.guarded("sklearn data"):
-                if (path := take_file(estimator)) is not None:
-                    self.steps.training.uses_file(path, "model")
-                record_arrays(self.steps.training, data, targets, num_samples(data))
+        if not (is_part and self._num_parts and self.steps.is_training):
+            self.end_parts()
+            with self.steps.guarded("sklearn fit"):
+                self._begin(estimator, data)
+            if self.steps.training is not None and self.steps.is_training:
+                with self.steps.guarded("sklearn data"):
+                    if (path := take_file(estimator)) is not None:
+                        self.steps.training.uses_file(path, "model")
+                    record_arrays(self.steps.training, data, targets, num_samples(data))
         take_back = activate(self.steps.run) if self.steps.run is not None and self.steps.is_training else None
         try:
             result = method()
         except BaseException as error:
             with self.steps.guarded("sklearn fit"):
+                self._num_parts = 0
                 self.steps.end_training(*end_of_block(error))
             raise
         finally:
             if take_back is not None:
                 take_back()
         with self.steps.guarded("sklearn fit"):
-            self._end(estimator)
+            if is_part:
+                self._num_parts += 1
+                _with_parts.add(self)
+                self._describe(estimator)
+            else:
+                self._end(estimator)
         return result
+
+    def end_parts(self) -> None:
+        """The last `partial_fit` was the last: its training is over, and has come to its end."""
+        estimator, number = self._estimator(), self._num_parts
+        self._num_parts = 0
+        with self.steps.guarded("sklearn partial_fit"):
+            if number and self.steps.training is not None and self.steps.is_training:
+                result = {} if estimator is None else fit_row(final_estimator(estimator))
+                self.steps.training.generates("oFit", num_partial_fits=number, **result)
+                self.steps.end_training()
+
+    def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
+        """Finish the run, where it was started here."""
+        if status in (None, "finished"):
+            self.end_parts()
+        with self.steps.guarded("sklearn finish"):
+            self.steps.finish(status, reason)
 
     def score(self, method: Callable[[], Any], data: Any) -> Any:
         """A test; on the very data that the estimator was fitted to, it is none, and said to be an Evaluation."""
@@ -179,23 +217,35 @@ class EstimatorRecording:
         shape = {"num_samples": number, "num_features": _num_features(data)}
         first_only = {name: value for name, value in shape.items() if value is not None}
         self.steps.begin_training(
-            searched or parameters, estimator, None, first_only, functools.partial(_all_filters, estimator, data)
+            searched or parameters, self, None, first_only, functools.partial(_all_filters, estimator, data)
         )
         self.steps.begin_epoch(1)  # what was changed since the last fit, this one is made with
         self._fitted_to = None
         with suppress(TypeError):  # a list, say, which nothing can watch
             self._fitted_to = weakref.ref(data)
 
-    def _end(self, estimator: Any) -> None:
+    def _describe(self, estimator: Any) -> None:
+        """Record the layers, and what the curve has more than it had: a fit that goes on from the last keeps that."""
         training, final = self.steps.training, final_estimator(estimator)
-        if training is None or not self.steps.is_training:
+        if training is None:
             return
         with self.steps.guarded("sklearn layers"):
             if rows := layer_rows(final):
                 self.steps.describe(lambda: rows)
         with self.steps.guarded("sklearn curves"):
-            for row in epochs(final):
+            before, self._curve = self._curve, epochs(final)
+            known = len(before) if self._curve[: len(before)] == before else 0
+            for row in self._curve[known:] if self._goes_on(final) else self._curve:
                 training.log(**row)
+
+    def _goes_on(self, final: Any) -> bool:
+        return self._num_parts > 0 or bool(getattr(final, "warm_start", False))
+
+    def _end(self, estimator: Any) -> None:
+        training, final = self.steps.training, final_estimator(estimator)
+        if training is None or not self.steps.is_training:
+            return
+        self._describe(estimator)
         with self.steps.guarded("sklearn search"):
             if is_search(estimator):
                 training.run.fill_params(hyperparameters(estimator))
@@ -227,6 +277,19 @@ def _all_filters(estimator: Any, data: Any) -> list[Any]:
 
 def _predicts(estimator: Any) -> bool:
     """Whether it is fitted for what it says of data, not for what it makes of them."""
+    with suppress(Exception):  # one that stacks others has no `predict` before it is fitted
+        if is_classifier(estimator) or is_regressor(estimator):
+            return True
     with suppress(Exception):
         return hasattr(estimator, "predict") or hasattr(estimator, "fit_predict") or not hasattr(estimator, "transform")
     return True
+
+
+def _end_parts() -> None:
+    """At exit: trainings in parts of a script that came to its end; an exception tells more, by itself."""
+    if getattr(sys, "last_value", None) is None:
+        for recording in list(_with_parts):
+            recording.end_parts()
+
+
+atexit.register(_end_parts)  # runs before the one of training_steps, which is imported before

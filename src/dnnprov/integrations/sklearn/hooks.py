@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dnnprov.integrations.sklearn.fits import FitRecorder
 
-METHODS = ("fit", "fit_transform", "fit_predict", "transform", "score")
+METHODS = ("fit", "partial_fit", "fit_transform", "fit_predict", "transform", "score")
 _MIXINS = ("TransformerMixin", "ClassifierMixin", "RegressorMixin", "ClusterMixin", "OutlierMixin")
 _THEIRS = frozenset({"sklearn", "joblib", "imblearn", "keras_tuner", "optuna", "ray", "shap"})
 """Packages whose calls are none of the program's: their fits are parts of what the program called."""

@@ -81,7 +81,8 @@ def candidates(search: Any) -> list[Mapping[str, Any]]:
         return []
     rows: list[Mapping[str, Any]] = []
     for number, values in enumerate(results["params"]):
-        row = {"trial": number, "status": "finished", "value": scores[number]}
+        is_scored = scores[number] == scores[number]  # NaN where a fit of it raised
+        row = {"trial": number, "status": "finished" if is_scored else "failed", "value": scores[number]}
         for name, key in (("value_deviation", "std_test_score"), ("place", "rank_test_score"),
                           ("fit_seconds", "mean_fit_time")):  # fmt: skip
             if key in results:
