@@ -45,7 +45,7 @@ def accuracy(predicted):
     return {"accuracy": float((predicted.predictions.argmax(1) == predicted.label_ids).mean())}
 
 
-def trainer(folder, callbacks=(), model=None, trainer_class=Trainer, **arguments):
+def trainer(folder, callbacks=(), model=None, trainer_class=Trainer, optimizers=(None, None), **arguments):
     usual = {
         "output_dir": str(folder / "out"),
         "num_train_epochs": 2,
@@ -64,4 +64,5 @@ def trainer(folder, callbacks=(), model=None, trainer_class=Trainer, **arguments
         eval_dataset=Words(9),
         compute_metrics=accuracy,
         callbacks=list(callbacks),
+        optimizers=optimizers,
     )

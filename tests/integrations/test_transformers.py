@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, get_cosine_schedule_with_warmup
 
 import dnnprov
 from dnnprov.errors import UsageError
@@ -139,13 +139,37 @@ def test_what_is_logged_by_steps_are_series(trained):
 @pytest.mark.captures("adaptations")
 def test_a_schedule_of_steps_is_one_adaptation_an_epoch(trained):
     told = trained.recorded.adaptations()
-    assert [(epoch, technique) for epoch, technique, *_ in told] == [(2, "LambdaLR"), (3, "LambdaLR")]
+    assert [(epoch, technique) for epoch, technique, *_ in told] == [(2, "linear"), (3, "linear")]
     assert [new for *_, new in told] == pytest.approx([0.01 * 4 / 7, 0.01 / 7])  # of the last step of each
     rates = [row["learning_rate"] for row in trained.recorded.rows("oTrainingModel")]
     assert rates == [0.01, *(new for *_, new in told)]
     (technique,) = trained.recorded.rows("iAdaptation")
-    expected = {"technique": "LambdaLR", "schedule": "linear", "num_warmup_steps": 2, "num_training_steps": 9}
+    expected = {"technique": "linear", "num_warmup_steps": 2, "num_training_steps": 9, "initial_lrate": 0.01}
     assert expected.items() <= technique.items()
+    assert trained.recorded.parameters()["learning_rate_schedule"] == "linear"
+
+
+def test_a_schedule_and_an_optimizer_that_the_script_made_are_told_and_not_those_of_the_arguments(recorded, tmp_path):
+    model = small_bert()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    schedule = get_cosine_schedule_with_warmup(optimizer, 1, 6, num_cycles=0.25)
+    trainer(tmp_path, [Callback("bert")], model, optimizers=(optimizer, schedule), warmup_steps=3).train()
+    found = recorded.parameters()
+    expected = {"optimizer_name": "SGD", "learning_rate": 0.5, "momentum": 0.9, "learning_rate_schedule": "cosine"}
+    assert expected.items() <= found.items()
+    assert {"optim", "lr_scheduler_type", "warmup_steps"}.isdisjoint(found)
+    (technique,) = recorded.rows("iAdaptation")
+    expected = {"technique": "cosine", "num_warmup_steps": 1, "num_training_steps": 6, "num_cycles": 0.25}
+    assert expected.items() <= technique.items()
+
+
+def test_a_schedule_of_the_scripts_own_functions_has_its_class(recorded, tmp_path):
+    model = small_bert()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+    trainer(tmp_path, [Callback("bert")], model, optimizers=(optimizer, schedule)).train()
+    assert {technique for _, technique, *_ in recorded.adaptations()} == {"LambdaLR"}
+    assert "schedule" not in recorded.rows("iAdaptation")[0]
 
 
 @pytest.mark.captures("files")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnnprov.integrations.technique import BY_HAND, Technique
 from dnnprov.integrations.torch.described import described, in_call
+from dnnprov.integrations.torch.library_schedules import library_arguments, library_name
 from dnnprov.integrations.torch.living import find_living, find_schedulers
 from dnnprov.model.values import json_text, plain_value, same_value
 
@@ -96,10 +97,10 @@ def technique_of(schedulers: list[Any], metrics: Mapping[str, Any]) -> Technique
     if not schedulers:
         return BY_HAND
     if len(schedulers) > 1:
-        names = " and ".join(dict.fromkeys(type(one).__name__ for one in schedulers))
+        names = " and ".join(dict.fromkeys(scheduler_name(one) for one in schedulers))
         return Technique(names, {}, "schedule", f"{names} act on the same optimizer")
     scheduler = schedulers[0]
-    name, parameters = type(scheduler).__name__, scheduler_parameters(scheduler)
+    name, parameters = scheduler_name(scheduler), scheduler_parameters(scheduler)
     if scheduler not in _metrics:
         return Technique(name, parameters, "schedule", _reason(scheduler))
     value = plain_value(_metrics[scheduler])
@@ -109,9 +110,14 @@ def technique_of(schedulers: list[Any], metrics: Mapping[str, Any]) -> Technique
     return Technique(name, parameters, "schedule", reason, f"{monitor}={value}")
 
 
+def scheduler_name(scheduler: Any) -> str:
+    """What a scheduler is: its class, or the schedule that a library made of a class for any."""
+    return library_name(scheduler) or type(scheduler).__name__
+
+
 def scheduler_parameters(scheduler: Any) -> dict[str, Any]:
     """What a scheduler was made with, as far as it keeps that; of one made of others, these as texts."""
-    found = _arguments(scheduler)
+    found = _arguments(scheduler) if library_name(scheduler) is None else library_arguments(scheduler)
     base = vars(scheduler).get("base_lrs")
     if base:
         found[INITIAL_RATE] = plain_value(described(base[0]))
@@ -129,7 +135,7 @@ def schedule_values(schedulers: list[Any], suffix: str = "") -> dict[str, Any]:
         return {}
     configs = [scheduler_parameters(one) for one in schedulers]
     return {
-        f"learning_rate_schedule{suffix}": ", ".join(type(one).__name__ for one in schedulers),
+        f"learning_rate_schedule{suffix}": ", ".join(scheduler_name(one) for one in schedulers),
         f"learning_rate_schedule_config{suffix}": json_text(configs[0] if len(configs) == 1 else configs),
     }
 
@@ -176,15 +182,15 @@ def _told(value: Any) -> Any:
 
 def _in_words(part: Any) -> str:
     inner = ", ".join(f"{name}={in_call(value)}" for name, value in scheduler_parameters(part).items())
-    return f"{type(part).__name__}({inner})"
+    return f"{scheduler_name(part)}({inner})"
 
 
 def _reason(scheduler: Any) -> str:
     parts, milestones = vars(scheduler).get("_schedulers"), vars(scheduler).get("_milestones")
     if parts and milestones is not None:
         place = sum(scheduler.last_epoch >= milestone for milestone in milestones)
-        return f"the schedule {type(parts[min(place, len(parts) - 1)]).__name__}"
-    return f"the schedule {type(scheduler).__name__}"
+        return f"the schedule {scheduler_name(parts[min(place, len(parts) - 1)])}"
+    return f"the schedule {scheduler_name(scheduler)}"
 
 
 def _is_near(known: Any, value: Any) -> bool:

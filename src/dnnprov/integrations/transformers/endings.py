@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.integrations.technique import BY_HAND
@@ -18,20 +17,25 @@ if TYPE_CHECKING:
 WAITS_FOR_METRIC = frozenset({"ReduceLROnPlateau", "GreedyLR"})
 """Schedulers that the Trainer moves after an evaluation, not after every step."""
 
+UNNAMED = "LambdaLR"
+"""What a schedule is called where the function that it takes its factors from is none that is known."""
+
 
 def step_schedulers(scheduler: Any) -> list[Any]:
     """The schedulers that act after every step."""
     return [] if scheduler is None or type(scheduler).__name__ in WAITS_FOR_METRIC else [scheduler]
 
 
-def schedule_technique(arguments: Any, scheduler: Any) -> Technique:
-    """The technique that a scheduler is, with what the arguments call it: most of them are a LambdaLR."""
+def schedule_technique(scheduler: Any, kind: str | None) -> Technique:
+    """The technique that a scheduler is.
+
+    Args:
+        scheduler: of the Trainer.
+        kind: what the arguments call it, where the Trainer made it of them; said of one whose class says nothing.
+    """
     technique = technique_of([scheduler], {})
-    kind = getattr(arguments.lr_scheduler_type, "value", arguments.lr_scheduler_type)
-    function = next(iter(getattr(scheduler, "lr_lambdas", ())), None)
-    given = function.keywords if isinstance(function, functools.partial) else {}  # num_warmup_steps and the like
-    plain = {name: value for name, value in given.items() if isinstance(value, int | float | str)}
-    parameters = {**technique.parameters, **plain, "schedule": str(kind)}
+    told = {} if kind is None or technique.name != UNNAMED else {"schedule": kind}
+    parameters = {**technique.parameters, **told}
     return dataclasses.replace(technique, parameters=parameters, reason="follows the steps of the optimizer")
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.integrations.torch.layers import model_values as size_values
+from dnnprov.integrations.torch.schedulers import schedule_values
 from dnnprov.integrations.trainer_values import fed_with, known, plain_parameters
 from dnnprov.model.values import json_text, plain_value
 
@@ -54,7 +55,14 @@ _ABOUT_LENGTH = ("num_train_epochs", "max_steps", "seed", "data_seed")
 
 
 def training_values(
-    arguments: Any, state: Any, model: Any, loader: Any, optimized: Mapping[str, Any]
+    arguments: Any,
+    state: Any,
+    model: Any,
+    loader: Any,
+    optimized: Mapping[str, Any],
+    scheduler: Any = None,
+    *,
+    is_given: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a training begins with.
 
@@ -64,15 +72,22 @@ def training_values(
         model: that trains.
         loader: of the training data.
         optimized: what the optimizer holds, which knows better than the arguments.
+        scheduler: that moves the rate.
+        is_given: whether the script made the scheduler, so that the arguments say nothing of it.
 
     Returns:
         How it trains, and how long and on what, which is no property of the model.
     """
-    told = argument_values(arguments)
+    told = _without_unused(argument_values(arguments), optimized.get("optimizer_name"), is_given=is_given)
     length = {name: told.pop(name) for name in _ABOUT_LENGTH if name in told}
     fed, on_what = fed_with(loader)
     how = {**told, **fed, "batch_size": arguments.train_batch_size, **optimized}
     described = {**(size_values([model]) if model is not None else {}), **model_values(model)}
+    if scheduler is not None:
+        with suppress(Exception):  # a scheduler may be of any library
+            scheduled = schedule_values([scheduler])
+            length["learning_rate_schedule_config"] = scheduled.pop("learning_rate_schedule_config")
+            how |= scheduled
     how |= {name: described.pop(name) for name in ("dropout", "loss_function") if name in described}
     length |= {**described, **on_what}
     epochs = state.num_train_epochs
@@ -96,6 +111,20 @@ def argument_values(arguments: Any) -> dict[str, Any]:
     if found.get("max_steps", 1) <= 0:
         found.pop("max_steps")
     return plain_parameters(found)
+
+
+def schedule_name(arguments: Any) -> str:
+    """What the arguments call the schedule of the rate."""
+    return str(getattr(arguments.lr_scheduler_type, "value", arguments.lr_scheduler_type))
+
+
+def _without_unused(told: dict[str, Any], optimizer: str | None, *, is_given: bool) -> dict[str, Any]:
+    """Arguments without those about an optimizer and a schedule that the script made itself."""
+    unused = [name for name in told if is_given and (name.startswith("lr_scheduler_") or name.startswith("warmup_"))]
+    parts = str(told.get("optim", "")).split("_")
+    if optimizer is not None and not any(part and part in optimizer.lower() for part in parts):
+        unused += ["optim", "optim_args", *(name for name in told if name.startswith("adam_"))]
+    return {name: value for name, value in told.items() if name not in unused}
 
 
 def model_values(model: Any) -> dict[str, Any]:

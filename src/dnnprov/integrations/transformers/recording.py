@@ -26,7 +26,7 @@ from dnnprov.integrations.transformers.endings import (
     why_ended,
 )
 from dnnprov.integrations.transformers.epoch_logs import EpochLogs, is_of_whole_training
-from dnnprov.integrations.transformers.hyperparameters import training_values
+from dnnprov.integrations.transformers.hyperparameters import schedule_name, training_values
 from dnnprov.integrations.transformers.saved_models import checkpoint_folder, weight_files
 from dnnprov.integrations.transformers.trainer_frames import find_in_loop, find_trainer
 
@@ -59,6 +59,7 @@ class TrainerRecording:
         self._optimizers = TrainerOptimizers(self.steps)
         self._logs = EpochLogs()
         self._evaluated: dict[str, Any] = {}
+        self._schedule: str | None = None
         self._is_open = False
         self._has_validated = False
 
@@ -78,7 +79,10 @@ class TrainerRecording:
         with self.steps.guarded("transformers optimizer"):
             how, others = self._optimizers.begin([] if optimizer is None else [optimizer])
         with self.steps.guarded("transformers hyperparameters"):
-            how, length = training_values(arguments, state, model, loader, how)
+            scheduler, trainer = given.get("lr_scheduler"), find_trainer()
+            is_given = scheduler is not None and not getattr(trainer, "_created_lr_scheduler", True)
+            self._schedule = None if is_given else schedule_name(arguments)
+            how, length = training_values(arguments, state, model, loader, how, scheduler, is_given=is_given)
         self._is_open = self._has_validated = False
         layers = None if model is None else functools.partial(layer_rows, [model])
         dataset = getattr(loader, "dataset", None)
@@ -106,7 +110,7 @@ class TrainerRecording:
     def close_epoch(self, arguments: Any, state: Any, given: Mapping[str, Any]) -> None:
         """The epoch has trained; logs and an evaluation may still come for it."""
         scheduler = given.get("lr_scheduler")
-        technique = functools.partial(schedule_technique, arguments, scheduler)
+        technique = functools.partial(schedule_technique, scheduler, self._schedule)
         self._logs.close(find_trainer(), state.global_step)
         self._optimizers.close_epoch(step_schedulers(scheduler), [], technique)
         self._is_open = False
