@@ -214,11 +214,12 @@ def test_a_schedule_of_steps_is_one_adaptation_an_epoch(recorded, tmp_path):
         return {"scheduler": schedule, "interval": "step"}
 
     module = small_net(scheduler=one_cycle)
-    rates = []
+    rates, momenta = [], []
 
     class Looks(pl.Callback):
         def on_before_optimizer_step(self, trainer, pl_module, optimizer):
             rates.append(optimizer.param_groups[0]["lr"])
+            momenta.append(optimizer.param_groups[0]["momentum"])
 
     trainer(tmp_path, [Callback("net"), Looks()], max_epochs=3).fit(module, loader())
     told = recorded.adaptations()
@@ -226,6 +227,13 @@ def test_a_schedule_of_steps_is_one_adaptation_an_epoch(recorded, tmp_path):
     assert {technique for _, technique, _, _ in told} == {"OneCycleLR"}
     assert [new for *_, new in told] == pytest.approx([rates[3], rates[7], rates[11]])
     assert [row["learning_rate"] for row in recorded.rows("oTrainingModel")] == [new for *_, new in told]
+    sql = "SELECT epoch, technique, old_value, new_value FROM oAdaptation WHERE attribute = 'momentum'"
+    assert [tuple(row.values()) for row in rows_of(recorded.store, sql)] == [  # it is moved after each step, too
+        (1, "OneCycleLR", momenta[0], momenta[3]),
+        (2, "OneCycleLR", momenta[3], momenta[7]),
+        (3, "OneCycleLR", momenta[7], momenta[11]),
+    ]
+    assert not module.trainer.optimizers[0]._optimizer_step_pre_hooks
 
 
 @pytest.mark.captures("adaptations")

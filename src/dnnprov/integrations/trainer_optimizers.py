@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from torch.compiler import is_compiling
 
 from dnnprov.integrations.technique import BY_HAND, Technique
+from dnnprov.integrations.torch.cycled_momentum import MOMENTA, cycles_momentum
 from dnnprov.integrations.torch.optimizers import (
     RATE,
     group_values,
     optimizer_names,
     other_names,
-    rates,
     starting_values,
 )
 from dnnprov.integrations.torch.schedulers import scheduler_parameters, technique_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dnnprov.integrations.training_steps import TrainingSteps
 
@@ -42,26 +42,35 @@ class TrainerOptimizers:
     def __init__(self, steps: TrainingSteps) -> None:
         self._steps = steps
         self._optimizers: list[Any] = []
-        self._rates: dict[int, list[Any]] = {}
+        self._used: dict[int, list[dict[str, Any]]] = {}
+        self._moving: tuple[str, ...] = (RATE,)
         self._hooks: list[Any] = []
         self.epoch_rates: dict[str, Any] = {}
 
-    def begin(self, optimizers: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def begin(self, optimizers: Sequence[Any], within: Sequence[Any] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the optimizers of the training that begins hold; the rates are those that schedules start from.
+
+        Args:
+            optimizers: of the training.
+            within: schedulers that act after every step.
 
         Returns:
             What is watched, and the same under the names of other frameworks.
         """
         self.end()
         self._optimizers, self.epoch_rates = list(optimizers), {}
+        bares = [bare_optimizer(one) for one in self._optimizers]
+        is_cycled = any(cycles_momentum(within, one) for one in bares)
+        self._moving = (RATE, *MOMENTA) if is_cycled else (RATE,)
         held, others = self._values(), {}
-        for place, optimizer in enumerate(self._optimizers):
-            bare, suffix = bare_optimizer(optimizer), _suffix(place)
+        for place, (optimizer, bare) in enumerate(zip(self._optimizers, bares, strict=True)):
+            suffix = _suffix(place)
             held = {**optimizer_names(bare, suffix), **held}
             others.update(other_names(bare, suffix))
             held.update(starting_values(optimizer.param_groups, suffix))
             if callable(register := getattr(bare, "register_step_pre_hook", None)):
-                self._hooks.append(register(_noting(self._rates, id(optimizer))))
+                names = ("lr", *MOMENTA) if is_cycled else ("lr",)
+                self._hooks.append(register(_noting(self._used, id(optimizer), names)))
         return held, {name: value for name, value in others.items() if name not in held}
 
     def end(self) -> None:
@@ -69,7 +78,7 @@ class TrainerOptimizers:
         for hook in self._hooks:
             hook.remove()
         self._optimizers, self._hooks = [], []
-        self._rates.clear()
+        self._used.clear()
 
     def see(self, technique: Callable[[], Technique] = lambda: BY_HAND, *, is_scheduled: bool = False) -> None:
         """Look for what was changed between epochs.
@@ -80,7 +89,7 @@ class TrainerOptimizers:
                 nothing.
         """
         held = self._values()
-        names = [name for name in held if not (is_scheduled and name.startswith(RATE))]
+        names = [name for name in held if not (is_scheduled and name.startswith(self._moving))]
         self._steps.see({name: held[name] for name in names}, technique)
 
     def close_epoch(
@@ -93,29 +102,30 @@ class TrainerOptimizers:
             behind: schedulers that act at the end of an epoch; they have acted.
             technique: tells what those within are, where their class alone does not.
         """
-        used = self._values(self._rates)
+        used = self._values(self._used)
         self.epoch_rates = {name: value for name, value in used.items() if name.startswith(RATE)}
-        self._steps.see(self.epoch_rates, technique if technique and within else lambda: technique_of(within, {}))
+        moved = {name: value for name, value in used.items() if name.startswith(self._moving)}
+        self._steps.see(moved, technique if technique and within else lambda: technique_of(within, {}))
         self._steps.close_epoch()
         self.see(lambda: technique_of(within or behind, {}), is_scheduled=bool(within))
 
     def trained_rates(self) -> dict[str, Any]:
         """The rates of the last steps until now."""
-        return {name: value for name, value in self._values(self._rates).items() if name.startswith(RATE)}
+        return {name: value for name, value in self._values(self._used).items() if name.startswith(RATE)}
 
-    def _values(self, used: dict[int, list[Any]] | None = None) -> dict[str, Any]:
-        """The values of all groups; with the rates that the last steps used, where these are given."""
+    def _values(self, used: Mapping[int, list[dict[str, Any]]] | None = None) -> dict[str, Any]:
+        """The values of all groups; with what the last steps used, where that is given."""
         found: dict[str, Any] = {}
         for place, optimizer in enumerate(self._optimizers):
             groups = [dict(group) for group in optimizer.param_groups]
-            for group, rate in zip(groups, (used or {}).get(id(optimizer), ()), strict=False):
-                group["lr"] = rate
+            for group, values in zip(groups, (used or {}).get(id(optimizer), ()), strict=False):
+                group.update(values)
             found.update(group_values(groups, _suffix(place)))
         return found
 
 
-def _noting(held: dict[int, list[Any]], key: int) -> Callable[..., None]:
-    """A hook for the steps of an optimizer: notes the rates that each is made with, without reading a device.
+def _noting(used: dict[int, list[dict[str, Any]]], key: int, names: tuple[str, ...]) -> Callable[..., None]:
+    """A hook for the steps of an optimizer: notes what each is made with, without reading a device.
 
     PyTorch calls it for each step; the hooks of Trainers cost several times as much.
     """
@@ -123,9 +133,9 @@ def _noting(held: dict[int, list[Any]], key: int) -> Callable[..., None]:
     def note(optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG001 - of PyTorch
         if not is_compiling():
             try:
-                held[key] = rates(optimizer)
-            except Exception:  # noqa: BLE001 - P1: then the rates are those that it holds when the epoch ends
-                held.pop(key, None)
+                used[key] = [{name: group[name] for name in names if name in group} for group in optimizer.param_groups]
+            except Exception:  # noqa: BLE001 - P1: then it is what they hold when the epoch ends
+                used.pop(key, None)
 
     return note
 

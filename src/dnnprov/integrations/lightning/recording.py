@@ -65,7 +65,7 @@ class TrainerRecording:
         length: dict[str, Any] = {}
         others: dict[str, Any] = {}
         with self.steps.guarded("lightning optimizers"):
-            how, others = self._optimizers.begin(trainer.optimizers)
+            how, others = self._optimizers.begin(trainer.optimizers, schedulers(trainer, "step"))
         with self.steps.guarded("lightning hyperparameters"):
             how, length = training_values(trainer, module, how)
         self._owed = None

@@ -120,7 +120,7 @@ def schedule_name(arguments: Any) -> str:
 
 def _without_unused(told: dict[str, Any], optimizer: str | None, *, is_given: bool) -> dict[str, Any]:
     """Arguments without those about an optimizer and a schedule that the script made itself."""
-    unused = [name for name in told if is_given and (name.startswith("lr_scheduler_") or name.startswith("warmup_"))]
+    unused = [name for name in told if is_given and name.startswith(("lr_scheduler_", "warmup_"))]
     parts = str(told.get("optim", "")).split("_")
     if optimizer is not None and not any(part and part in optimizer.lower() for part in parts):
         unused += ["optim", "optim_args", *(name for name in told if name.startswith("adam_"))]

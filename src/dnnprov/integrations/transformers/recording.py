@@ -77,7 +77,8 @@ class TrainerRecording:
         length: dict[str, Any] = {}
         others: dict[str, Any] = {}
         with self.steps.guarded("transformers optimizer"):
-            how, others = self._optimizers.begin([] if optimizer is None else [optimizer])
+            within = step_schedulers(given.get("lr_scheduler"))
+            how, others = self._optimizers.begin([] if optimizer is None else [optimizer], within)
         with self.steps.guarded("transformers hyperparameters"):
             scheduler, trainer = given.get("lr_scheduler"), find_trainer()
             is_given = scheduler is not None and not getattr(trainer, "_created_lr_scheduler", True)
@@ -107,7 +108,7 @@ class TrainerRecording:
         self._logs.begin(find_trainer(), state.global_step)
         self._is_open = True
 
-    def close_epoch(self, arguments: Any, state: Any, given: Mapping[str, Any]) -> None:
+    def close_epoch(self, arguments: Any, state: Any, given: Mapping[str, Any]) -> None:  # noqa: ARG002 - as the others
         """The epoch has trained; logs and an evaluation may still come for it."""
         scheduler = given.get("lr_scheduler")
         technique = functools.partial(schedule_technique, scheduler, self._schedule)
