@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import pickle
@@ -695,6 +696,23 @@ def test_a_module_that_was_loaded_from_a_checkpoint_used_it_and_nothing_is_recor
         (str(tmp_path / "two.ckpt"), "generated", "checkpoint"),
         (str(tmp_path / "one.ckpt"), "used", "checkpoint"),
     ]
+
+
+def test_a_checkpoint_that_is_read_again_with_nothing_to_follow_is_a_file_that_the_run_used(
+    recorded, tmp_path, autolog_off
+):
+    dnnprov.autolog("net", **{**others_off(), "torch": True})
+    runs, module = trainer(tmp_path, max_epochs=1, enable_checkpointing=True), small_net()
+    runs.fit(module, loader(), loader(16))
+    runs.validate(module, loader(16), verbose=False)
+    path = runs.checkpoint_callback.best_model_path
+    for _ in range(2):
+        small_lightning.Net.load_from_checkpoint(path)
+    del module, runs
+    gc.collect()
+    assert [event.status for event in recorded.events(RunEnded)] == ["finished"]
+    files = rows_of(recorded.store, "SELECT path, relation, task_id IS NULL AS of_run FROM file ORDER BY relation")
+    assert [tuple(file.values()) for file in files] == [(path, "generated", 0), (path, "used", 1)]
 
 
 @pytest.mark.captures("data", "filters")

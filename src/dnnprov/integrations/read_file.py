@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import os
 
     from dnnprov.capture.beginnings import Handle
+    from dnnprov.capture.run import Run
     from dnnprov.capture.run_task import RunTask
 
 _numbers = itertools.count()
@@ -57,8 +58,12 @@ class ReadFile:
 
     def record(self, task: RunTask) -> None:
         """Record that a task used it; the hash follows in the background."""
-        recorder = task.run.recorder
-        if task.run.is_closed(f"file {self.path!s}"):
+        self.record_in(task.run, task.handle)
+
+    def record_in(self, run: Run, task: Handle | None = None) -> None:
+        """Record that a run used it, in none of its tasks, unless one is given; the hash follows in the background."""
+        recorder = run.recorder
+        if run.is_closed(f"file {self.path!s}"):
             return
         handle = recorder.append(
             FileRecorded(
@@ -67,13 +72,13 @@ class ReadFile:
                 role=self.role,
                 size=self._state.size,
                 modified=self._state.modified // 1000,
-                task=recorder.reference(task.handle),
+                task=recorder.reference(task),
             )
         )
-        recorder.submit(lambda: self._record_hash(task, handle))
+        recorder.submit(lambda: self._record_hash(run, handle))
 
-    def _record_hash(self, task: RunTask, handle: Handle) -> None:
-        recorder = task.run.recorder
+    def _record_hash(self, run: Run, handle: Handle) -> None:
+        recorder = run.recorder
         reference = recorder.reference(handle)
         if reference is None:
             return

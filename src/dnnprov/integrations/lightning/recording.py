@@ -20,7 +20,7 @@ from dnnprov.integrations.lightning.hyperparameters import training_values
 from dnnprov.integrations.metric_names import canonical_name, with_canonical_names
 from dnnprov.integrations.technique import Technique
 from dnnprov.integrations.torch.data import record_data
-from dnnprov.integrations.torch.files import use_files
+from dnnprov.integrations.torch.files import note_written, use_files
 from dnnprov.integrations.torch.layers import layer_rows
 from dnnprov.integrations.torch.losses import function_of
 from dnnprov.integrations.torch.transforms import filter_rows
@@ -181,6 +181,8 @@ class TrainerRecording:
         if not trainer.is_global_zero or not place.exists():
             return
         self.steps.add_file(place, "checkpoint")
+        if self.steps.run is not None:
+            note_written(self.steps.run, place)
         if self.steps.training is not None:
             row = {"epoch": self.steps.last_epoch, "path": str(place), **written_row(trainer, writer)}
             self.steps.training.generates("oCheckpoint", **row)

@@ -1,7 +1,8 @@
 """Files that tensors are saved to and loaded from: by `torch.save`, `torch.load` and their like in safetensors.
 
 A file that is written belongs to the training of the model whose tensors are in it, else to the latest one. A file that
-is read is remembered with its tensors; where these are put into a model, each training of that model uses the file.
+is read is remembered with its tensors; where these are put into a model, each training of that model uses the file. One
+that a run wrote, and that is read again with no training or test to follow, is told at the end of that run.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ _read_into: weakref.WeakKeyDictionary[Any, list[ReadFile]] = weakref.WeakKeyDict
 _used: weakref.WeakKeyDictionary[Run, set[int]] = weakref.WeakKeyDictionary()
 """Run -> numbers of the files that a training in it has used."""
 
+MAX_READ = 1000
+
+_read: list[ReadFile] = []
+"""Files that were read, the last ones."""
+
+_written: weakref.WeakKeyDictionary[Run, set[Path]] = weakref.WeakKeyDictionary()
+"""Run -> the files that it wrote."""
+
 
 def tell_written(what: Any, place: Any, writer: str, latest: LoopTraining | None) -> None:
     """Record that something was saved.
@@ -57,8 +66,30 @@ def tell_written(what: Any, place: Any, writer: str, latest: LoopTraining | None
     if task is not None and task.run.status == "running":
         role = role_of(what)
         task.generates_file(path, role)
+        note_written(task.run, Path(path).absolute())
         row = {"path": str(Path(path).absolute()), "written_by": writer, "role": role}
         task.generates("oCheckpoint", epoch=training.epoch, **row)
+
+
+def note_written(run: Run, path: Path) -> None:
+    """A run wrote a file: where it is read and nothing more is recorded of that, the run says so when it ends."""
+    known = _written.get(run)
+    if known is None:
+        known = _written[run] = set()
+        reference = weakref.ref(run)
+        run.before_finish(lambda: _tell_reads(reference()))
+    known.add(path)
+
+
+def _tell_reads(run: Run | None) -> None:
+    """The files that a run wrote and that were read again, but by no task."""
+    if run is not None:
+        used = {number for numbers in _used.values() for number in numbers}
+        last = {file.path: file for file in _read if file.path in _written.get(run, ())}
+        for file in last.values():
+            if file.number not in used:
+                _used.setdefault(run, set()).add(file.number)
+                file.record_in(run)
 
 
 def file_to_read(place: Any) -> ReadFile | None:
@@ -74,6 +105,7 @@ def tell_read(what: Any, file: ReadFile) -> None:
     """Remember what was loaded from a file."""
     file.role = role_of(what)
     file.start_hashing()
+    _read[:] = [*_read[-MAX_READ:], file]
     if isinstance(what, torch.nn.Module):
         _read_into.setdefault(unwrapped(what), []).append(file)
     if len(_origins) > MAX_TENSORS:
