@@ -64,6 +64,15 @@ def test_a_failure_of_ours_does_not_reach_the_loop(recorded, monkeypatch):
     assert "NoneType" in recorded.events(ProblemRecorded)[0].detail
 
 
+def test_the_run_begins_with_the_trackers_whether_or_not_there_is_a_config(recorded):
+    tracker = Tracker("line")
+    accelerator = Accelerator(log_with=tracker, cpu=True)
+    accelerator.init_trackers("line")
+    assert tracker.run.status == "running"
+    accelerator.end_training()
+    assert [event.dataflow for event in recorded.events(RunStarted)] == ["line"]
+
+
 def test_wrong_arguments_are_refused_before_anything_trains():
     with pytest.raises(UsageError, match="params='x' is a str"):
         Tracker("line", params="x")
@@ -75,7 +84,7 @@ def test_a_loop_that_autolog_sees_has_an_epoch_a_pass_and_one_training(recorded,
     """Its loaders draw one batch ahead, so that the loader under them is through before the last batch trains."""
     dnnprov.autolog("line")
     accelerator = Accelerator(cpu=True, log_with=Tracker("line") if is_tracked else None)
-    accelerator.init_trackers("line", config={"num_epochs": 3})  # older ones tell a tracker of nothing without
+    accelerator.init_trackers("line")
     torch.manual_seed(3)
     data = torch.utils.data.TensorDataset(torch.randn(24, 4), torch.arange(24) % 2)
     model = torch.nn.Linear(4, 2)

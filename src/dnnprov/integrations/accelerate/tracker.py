@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import accelerate
 from accelerate.tracking import GeneralTracker, on_main_process
 
 from dnnprov.capture.current_runs import activate
+from dnnprov.integrations.accelerate.beginning import install
 from dnnprov.integrations.autologging import program_name
 from dnnprov.integrations.metric_names import canonical_parameters, with_canonical_names
 from dnnprov.integrations.run_choice import RunChoice
@@ -128,3 +130,7 @@ class Tracker(_base):  # type: ignore[misc]
         if self._leave is _nothing:
             self._leave = activate(run)
         return run
+
+
+if not hasattr(_base, "start"):
+    install(accelerate.Accelerator, Tracker)
