@@ -546,16 +546,62 @@ accelerator.end_training()
 @pytest.mark.captures("ranks", framework="accelerate")
 @pytest.mark.slow
 def test_two_ranks_of_accelerate_are_one_run(store, tmp_path):
-    """Launched as `accelerate launch` launches several processes."""
+    """Launched by `accelerate launch`, whose `--multi_gpu` means several processes; the script says that they use CPUs."""
     script = tmp_path / "train.py"
     script.write_text(ACCELERATE)
     environment = {**os.environ, "DNNPROV_STORE": str(store), "OMP_NUM_THREADS": "1"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", script]
+    options = ["--multi_gpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", *options, script]
     done = subprocess.run(launch, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert rows_of(store, "SELECT name, status FROM run") == [{"name": "m-1", "status": "finished"}]
     assert ranks_of(store) == [(0, "finished"), (1, "finished")]
     check_what_two_ranks_trained(store, num_epochs=2)
+
+
+TRANSFORMERS = """
+import sys
+import dnnprov
+dnnprov.autolog("m")
+import torch
+from transformers import PretrainedConfig, PreTrainedModel, Trainer, TrainingArguments
+
+class Line(PreTrainedModel):
+    config_class = PretrainedConfig
+    def __init__(self, config):
+        super().__init__(config)
+        self.line = torch.nn.Linear(4, 2)
+        self.post_init()
+    def forward(self, x, labels):
+        logits = self.line(x)
+        return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+torch.manual_seed(3)
+data = [{"x": x, "labels": place % 2} for place, x in enumerate(torch.randn(16, 4))]
+wanted = {"num_train_epochs": 2, "per_device_train_batch_size": 4, "optim": "sgd", "learning_rate": 0.1}
+quiet = {"report_to": "none", "use_cpu": True, "disable_tqdm": True, "lr_scheduler_type": "constant"}
+arguments = TrainingArguments(sys.argv[1], save_strategy="epoch", logging_strategy="no", **wanted, **quiet)
+assert arguments.world_size == 2
+Trainer(Line(PretrainedConfig()), arguments, train_dataset=data).train()
+"""
+
+
+@pytest.mark.captures("ranks", framework="transformers")
+@pytest.mark.slow
+def test_two_ranks_of_the_trainer_are_one_run(store, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(TRANSFORMERS)
+    environment = {**os.environ, "DNNPROV_STORE": str(store), "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", script, tmp_path / "out"]
+    done = subprocess.run(launch, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rows_of(store, "SELECT name, status FROM run") == [{"name": "m-1", "status": "finished"}]
+    assert ranks_of(store) == [(0, "finished"), (1, "finished")]
+    check_what_two_ranks_trained(store, num_epochs=2)
+    assert column_of(store, "SELECT world_size FROM itrainingmodel") == [2]
+    files = [(0, "checkpoint", f"{tmp_path}/out/checkpoint-{step}/model.safetensors") for step in (2, 4)]
+    found = rows_of(store, "SELECT rank, role, path FROM file JOIN task USING (task_id) ORDER BY path")
+    assert [tuple(row.values()) for row in found] == files
 
 
 JAX = """
