@@ -546,7 +546,7 @@ accelerator.end_training()
 @pytest.mark.captures("ranks", framework="accelerate")
 @pytest.mark.slow
 def test_two_ranks_of_accelerate_are_one_run(store, tmp_path):
-    """Launched by `accelerate launch`, whose `--multi_gpu` means several processes; the script says that they use CPUs."""
+    """By `accelerate launch`, whose `--multi_gpu` means several processes; the script says that they use CPUs."""
     script = tmp_path / "train.py"
     script.write_text(ACCELERATE)
     environment = {**os.environ, "DNNPROV_STORE": str(store), "OMP_NUM_THREADS": "1"}

@@ -63,16 +63,28 @@ def canonical_name(name: str) -> str:
     return _SAME.get(bare, name if bare == re.sub(r"\W+", "_", name) else bare)
 
 
-def with_canonical_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics under the names that every framework shares, and under their own where these are others.
+def is_of_test(name: str) -> bool:
+    """Whether a metric is one on test data, as its name says.
 
     Example:
-        >>> with_canonical_names({"train_loss": 0.5, "val/loss": 0.7, "f1": 0.9})
-        {'loss': 0.5, 'train_loss': 0.5, 'val_loss': 0.7, 'f1': 0.9}
+        >>> [is_of_test(name) for name in ("test_acc", "Test/loss", "testing_f1", "tested", "test")]
+        [True, True, True, False, False]
+    """
+    return re.match(r"test(ing)?[\W_]", name, re.IGNORECASE) is not None
+
+
+def with_canonical_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics of an epoch under the names that every framework shares, and under their own where these are others.
+
+    In an epoch, `accuracy` is that of the training: those that a loop takes on its test data keep their names alone.
+
+    Example:
+        >>> with_canonical_names({"train_loss": 0.5, "val/loss": 0.7, "f1": 0.9, "test_loss": 0.8})
+        {'loss': 0.5, 'train_loss': 0.5, 'val_loss': 0.7, 'f1': 0.9, 'test_loss': 0.8}
     """
     found: dict[str, Any] = {}
     for name, value in metrics.items():
-        canonical = canonical_name(name)
+        canonical = name if is_of_test(name) else canonical_name(name)
         if canonical not in metrics:
             found.setdefault(canonical, value)
         if re.sub(r"\W", "_", name).lower() != canonical or canonical in metrics:  # else it is the same column

@@ -10,8 +10,9 @@ from accelerate.tracking import GeneralTracker, on_main_process
 from dnnprov.capture.current_runs import activate
 from dnnprov.integrations.accelerate.beginning import install
 from dnnprov.integrations.autologging import program_name
-from dnnprov.integrations.metric_names import canonical_parameters, with_canonical_names
+from dnnprov.integrations.metric_names import canonical_name, canonical_parameters, is_of_test, with_canonical_names
 from dnnprov.integrations.run_choice import RunChoice
+from dnnprov.integrations.torch.accelerator import accelerator_values
 from dnnprov.integrations.trainer_values import plain_parameters
 from dnnprov.integrations.training_steps import TrainingSteps
 
@@ -33,8 +34,9 @@ class Tracker(_base):  # type: ignore[misc]
     """Records what a loop with an Accelerator hands to its trackers.
 
     What `init_trackers` is given as `config` are hyperparameters. What `accelerator.log` is given with a whole `epoch`
-    is the row of that epoch, counted as you count; what comes without becomes series, by `step`. As with other
-    trackers, of several processes the main one records.
+    is the row of that epoch, counted as you count; what comes without becomes series, by `step`, or, where all names
+    begin with `test` and no step is given, the result of a test. As with other trackers, of several processes the main
+    one records.
 
     **Which run.** The one given as `run`, else the one whose `with dnnprov.start_run(...)` encloses the call, else a
     run of its own, from `init_trackers` to `end_training`.
@@ -103,14 +105,17 @@ class Tracker(_base):  # type: ignore[misc]
 
     @on_main_process  # type: ignore[untyped-decorator]
     def log(self, values: Mapping[str, Any], step: int | None = None, **_: Any) -> None:
-        """Record the row of an epoch, or values of a step."""
+        """Record the row of an epoch, the result of a test, or values of a step."""
         with self._steps.guarded("accelerate log"):
             run, epoch = self._begun(), values.get("epoch")
-            if isinstance(epoch, bool) or not isinstance(epoch, int | float) or epoch != int(epoch):
+            if epoch is None and step is None and values and all(is_of_test(name) for name in values):
+                self._steps.begin_testing()
+                self._steps.end_testing({**{canonical_name(name): values[name] for name in values}, **values})
+            elif isinstance(epoch, bool) or not isinstance(epoch, int | float) or epoch != int(epoch):
                 run.log(**{**values, "step": step})
-                return
-            metrics = {name: value for name, value in with_canonical_names(values).items() if name != "epoch"}
-            run.log_epoch(int(epoch), **metrics)  # which joins them to what `autolog` sees of the loop
+            else:
+                metrics = {name: value for name, value in with_canonical_names(values).items() if name != "epoch"}
+                run.log_epoch(int(epoch), **metrics)  # which joins them to what `autolog` sees of the loop
 
     @on_main_process  # type: ignore[untyped-decorator]
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
@@ -129,6 +134,8 @@ class Tracker(_base):  # type: ignore[misc]
         run = self._steps.choice.at_testing()
         if self._leave is _nothing:
             self._leave = activate(run)
+            with self._steps.guarded("accelerate settings"):
+                run.fill_params(accelerator_values())
         return run
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from dnnprov.integrations.torch.accelerator import values_in_pass
 from dnnprov.integrations.torch.data import record_data
 from dnnprov.integrations.torch.files import use_files
 from dnnprov.integrations.torch.layers import layer_rows, model_values
@@ -117,6 +118,8 @@ def _parameters(
         parameters.update(_loss_values(first))
     with steps.guarded("torch model"):
         first_only.update(model_values(first.models))
+    with steps.guarded("torch accelerator"):
+        first_only.update(values_in_pass())
     return {**parameters, **first.extras}, first_only
 
 

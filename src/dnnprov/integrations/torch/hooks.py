@@ -24,6 +24,7 @@ from torch.utils.data import dataloader
 from dnnprov.capture.user_warning import warn_user
 from dnnprov.integrations.claims import claimed_by
 from dnnprov.integrations.clean_traceback import leave_out_own_frames
+from dnnprov.integrations.torch.bound_names import bind_anew
 from dnnprov.integrations.torch.files import file_to_read, tell_put_into, tell_read, tell_written
 from dnnprov.integrations.torch.loops import Loop, choice_of, current_loop, this_thread
 from dnnprov.integrations.torch.schedulers import note_metric
@@ -79,8 +80,11 @@ def install() -> list[str]:
 def _install_for_safetensors() -> None:
     from safetensors import torch as safe  # noqa: PLC0415 - only where the user has imported it
 
+    before = safe.save_file, safe.load_file
     _wrap(safe, "save_file", functools.partial(_writing, writer="safetensors.torch.save_file"))
     _wrap(safe, "load_file", _reading)
+    for original, seen in zip(before, (safe.save_file, safe.load_file), strict=True):
+        bind_anew(original, seen)
 
 
 def _wrap(owner: Any, name: str, wrapper: Callable[[Any], Any]) -> bool:
