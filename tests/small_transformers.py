@@ -45,7 +45,10 @@ def accuracy(predicted):
     return {"accuracy": float((predicted.predictions.argmax(1) == predicted.label_ids).mean())}
 
 
-def trainer(folder, callbacks=(), model=None, trainer_class=Trainer, optimizers=(None, None), **arguments):
+def trainer(
+    folder, callbacks=(), model=None, trainer_class=Trainer, optimizers=(None, None), data=None, given=None, **arguments
+):
+    """One with all that it needs, which trains `data` where that is not `None`; `given` are further arguments of it."""
     usual = {
         "output_dir": str(folder / "out"),
         "num_train_epochs": 2,
@@ -60,9 +63,10 @@ def trainer(folder, callbacks=(), model=None, trainer_class=Trainer, optimizers=
     return trainer_class(
         model or small_bert(),
         TrainingArguments(**{**usual, **arguments}),
-        train_dataset=Words(),
+        train_dataset=Words() if data is None else data,
         eval_dataset=Words(9),
         compute_metrics=accuracy,
         callbacks=list(callbacks),
         optimizers=optimizers,
+        **(given or {}),
     )

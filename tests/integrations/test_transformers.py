@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, get_cosine_schedule_with_warmup
+from transformers import BertTokenizer, EarlyStoppingCallback, Trainer, TrainerCallback, get_cosine_schedule_with_warmup
 
 import dnnprov
 from dnnprov.errors import UsageError
@@ -224,6 +226,66 @@ def test_results_are_equal_to_the_bit_with_and_without(trained, tmp_path):
     runs.train()
     assert runs.losses == trained.losses
     assert runs.evaluate()["eval_loss"] == trained.evaluated["eval_loss"]
+
+
+# What it trains on
+
+
+class Held(torch.utils.data.TensorDataset):
+    """What `Words` has, as tensors that can be seen."""
+
+    def __init__(self):
+        self.transform = torch.nn.Dropout(0.5)
+        super().__init__(Words().words, torch.arange(24) % 3)
+
+    def __getitem__(self, place):
+        words, label = super().__getitem__(place)
+        return {"input_ids": words, "labels": label}
+
+
+def tokenizer(folder):
+    (folder / "vocabulary.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb")
+    return BertTokenizer(str(folder / "vocabulary.txt"), model_max_length=16)
+
+
+@pytest.mark.captures("data", "filters")
+def test_the_data_and_what_prepared_them_are_recorded(recorded, tmp_path):
+    given = {"processing_class": tokenizer(tmp_path)}
+    with Callback("bert") as provenance:
+        trainer(tmp_path, [provenance], data=Held(), given=given, num_train_epochs=1).train()
+    (row,) = recorded.rows("iTrainingData")
+    expected = {"data_set": "Held", "num_samples": 24, "inputs_shape": "[24, 6]", "targets_dtype": "int64"}
+    assert expected.items() <= row.items()
+    assert row["class_counts"] == '{"0": 8, "1": 8, "2": 8}'
+    whole = Words().words.numpy().tobytes() + (torch.arange(24) % 3).numpy().tobytes()
+    assert row["sha256"] == hashlib.sha256(whole).hexdigest()
+    filters = {row["filter_name"]: json.loads(row["parameters"]) for row in recorded.rows("oFilters")}
+    assert list(filters) == ["BertTokenizer", "Dropout", "DataCollatorWithPadding"]
+    assert {"vocab_size": 7, "model_max_length": 16, "padding_side": "right"}.items() <= filters[
+        "BertTokenizer"
+    ].items()
+    assert filters["DataCollatorWithPadding"] == {"padding": True, "return_tensors": "pt"}
+    assert [event.tag for event in recorded.events(TaskBegan)][:2] == ["Filters", "Training"]
+
+
+@pytest.mark.skipif(find_spec("datasets") is None, reason="datasets of Hugging Face are no part of our environments")
+def test_a_data_set_of_hugging_face_is_known_by_its_fingerprint(recorded, tmp_path):
+    import datasets
+
+    words = {"input_ids": Words().words.tolist(), "label": [place % 3 for place in range(24)]}
+    held = datasets.Dataset.from_dict(words).cast_column("label", datasets.ClassLabel(names=["a", "b", "c"]))
+    held.save_to_disk(str(tmp_path / "held"))
+    held = datasets.load_from_disk(str(tmp_path / "held")).shuffle(seed=1)
+    with Callback("bert") as provenance:
+        runs = trainer(tmp_path, [provenance], data=held, num_train_epochs=1)
+        runs.train()
+    (row,) = recorded.rows("iTrainingData")
+    assert row["fingerprint"] == runs.get_train_dataloader().dataset._fingerprint  # it leaves out unused columns
+    assert json.loads(row["columns"]) == {"input_ids": "List(int32)", "label": "ClassLabel"}
+    assert (row["classes"], row["num_classes"]) == ('["a", "b", "c"]', 3)
+    assert row["class_counts"] == '{"0": 8, "1": 8, "2": 8}'
+    assert row["num_files"] == 1
+    assert row["first_file"].endswith(".arrow")
 
 
 # Epochs and logs

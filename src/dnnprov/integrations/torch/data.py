@@ -22,6 +22,7 @@ from dnnprov.integrations.data_arrays import (
     hashed_for,
     is_array,
 )
+from dnnprov.integrations.torch.arrow_datasets import arrow_files, arrow_values
 from dnnprov.integrations.torch.loaders import num_batches, num_samples
 from dnnprov.integrations.torch.transforms import base_datasets
 from dnnprov.model.values import json_text, plain_text
@@ -62,6 +63,7 @@ def arrays_of(dataset: Any) -> dict[str, Any]:
 def _record(task: RunTask, row: dict[str, Any], parts: list[Any], arrays: Mapping[str, Any]) -> None:
     with suppress(Exception):  # the data set is the user's, and may raise anything
         row.update(_classes(parts, arrays))
+        row.update(arrow_values(parts[-1]))
     paths: list[str] = []
     with suppress(Exception):
         paths = _files(parts)
@@ -96,6 +98,8 @@ def _files(parts: list[Any]) -> list[str]:
     """The files that a data set reads, sorted; `samples` or `imgs`, as ImageFolder has, or `files`."""
     for part in parts:
         held = _vars(part)
+        if found := arrow_files(part):
+            return found
         given = held.get("samples") or held.get("imgs") or held.get("files")
         if isinstance(given, list | tuple) and given:
             first = given[0][0] if isinstance(given[0], list | tuple) else given[0]

@@ -16,7 +16,6 @@ from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.metric_names import canonical_name, with_canonical_names
 from dnnprov.integrations.torch.data import record_data
 from dnnprov.integrations.torch.layers import layer_rows
-from dnnprov.integrations.torch.transforms import filter_rows
 from dnnprov.integrations.trainer_optimizers import TrainerOptimizers
 from dnnprov.integrations.training_steps import TrainingSteps
 from dnnprov.integrations.transformers.endings import (
@@ -26,6 +25,7 @@ from dnnprov.integrations.transformers.endings import (
     why_ended,
 )
 from dnnprov.integrations.transformers.epoch_logs import EpochLogs, is_of_whole_training
+from dnnprov.integrations.transformers.filters import preprocessing_rows
 from dnnprov.integrations.transformers.hyperparameters import schedule_name, training_values
 from dnnprov.integrations.transformers.saved_models import checkpoint_folder, weight_files
 from dnnprov.integrations.transformers.trainer_frames import find_in_loop, find_trainer
@@ -87,7 +87,8 @@ class TrainerRecording:
         self._is_open = self._has_validated = False
         layers = None if model is None else functools.partial(layer_rows, [model])
         dataset = getattr(loader, "dataset", None)
-        filters = list if dataset is None else functools.partial(filter_rows, dataset)
+        collator = getattr(find_trainer(), "data_collator", None)
+        filters = functools.partial(preprocessing_rows, dataset, given.get("processing_class"), collator)
         self.steps.begin_training(how, model, layers, {**others, **length}, filters)
         training = self.steps.training
         if training is not None:
