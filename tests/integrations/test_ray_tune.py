@@ -42,7 +42,7 @@ def trainables():
 
         def step(self):
             self.score += self.config["rate"]
-            return {"score": self.score, "nested": {"depth": 1}}
+            return {"score": self.score, "nested": {"depth": 1}, "val/acc": 0.25}
 
         def save_checkpoint(self, folder):
             Path(folder, "score").write_text(str(self.score))
@@ -182,12 +182,14 @@ def test_what_trials_report_is_the_same_without_recording(adapted, tmp_path):
     assert told(climbed(tmp_path)) == told(adapted[1])
 
 
-@pytest.mark.captures("epochs")
+@pytest.mark.captures("epochs", "validation")
 def test_what_a_trial_reports_are_its_epochs_without_what_ray_adds(adapted):
     place, _ = adapted
     rows = rows_of(place, "SELECT * FROM oTrainingModel WHERE run_id = (SELECT MAX(run_id) FROM run) ORDER BY epoch")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert all(row["nested_depth"] == 1 and row["elapsed_time"] >= 0 for row in rows)
+    assert {row["val_accuracy"] for row in rows} == {0.25}  # as frameworks share the name, and as it came
+    assert {row["val_acc"] for row in rows} == {0.25}
     assert not {"pid", "node_ip", "hostname", "done"} & set(rows[0])
 
 
