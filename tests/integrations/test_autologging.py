@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from dnnprov.integrations import autologging
 from dnnprov.integrations.claims import claim, claimed, claimed_by, release
 from dnnprov.integrations.framework_version import check_oldest
 from dnnprov.keras import ProvenanceCallback
-from dnnprov.model.events import ElementsRecorded, ProblemRecorded, RunStarted, TaskBegan
+from dnnprov.model.events import ElementsRecorded, ProblemRecorded, RunStarted, TaskBegan, TaskEnded
 from small_keras import X, Y, fit, small_model
 
 # Keras' own callbacks read a variable through a protocol that NumPy 2 warns about.
@@ -279,6 +280,32 @@ def test_losses_and_weights_are_the_same_to_the_bit(store):
     without = train()
     dnnprov.autolog("net")
     assert train() == without
+
+
+@pytest.mark.captures("endings", framework="keras")
+def test_a_fit_that_raises_before_its_first_step_is_a_failed_run(recorded):
+    dnnprov.autolog("net")
+    model = small_model(0.5)
+    with pytest.raises(ValueError, match="incompatible"):
+        model.fit(X[:, :2], Y, epochs=3, verbose=0)
+    (ended,) = recorded.events(TaskEnded)
+    assert (ended.status, "incompatible" in ended.reason) == ("failed", True)
+    found = recorded.parameters()
+    assert (found["optimizer_name"], found["num_epochs"], found["learning_rate"]) == ("SGD", 3, 0.5)
+    assert len(recorded.rows("iLayers")) == 3
+    fit(model, None)
+    del model
+    gc.collect()  # its run ends with it
+    assert [row["inputs_shape"] for row in recorded.rows("iTrainingData")] == ["[30, 2]", "[30, 4]"]
+    assert [event.dataflow for event in recorded.events(RunStarted)] == ["net"]
+    assert len(recorded.rows("oTrainingModel")) == 2
+
+
+def test_a_model_that_is_not_compiled_trains_nothing(recorded):
+    dnnprov.autolog("net")
+    with pytest.raises(ValueError, match="compile"):
+        keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3)]).fit(X, Y, verbose=0)
+    assert recorded.events() == []
 
 
 def test_what_a_fit_raises_shows_no_frame_of_ours(recorded):

@@ -378,7 +378,7 @@ def test_a_model_compiled_anew_between_two_fits_was_changed_by_hand(recorded):
         "beta_2": (None, 0.999),
         "epsilon": (None, 1e-7),
         "amsgrad": (None, False),
-        "decay": (0.25, None),
+        "weight_decay": (0.25, None),
     }
     assert recorded.parameters().keys().isdisjoint({"beta_1", "beta_2", "epsilon", "amsgrad"})
     assert recorded.parameters()["momentum"] == 0.5

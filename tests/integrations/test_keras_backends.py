@@ -5,7 +5,9 @@ The tests marked `every_backend` run in this process, and again in one process f
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -212,11 +214,15 @@ def test_values_of_batches_are_series(recorded):
 
 
 class Batches(keras.utils.PyDataset):
+    def __init__(self):
+        super().__init__()
+        self.x, self.y = X, Y
+
     def __len__(self):
         return 3
 
     def __getitem__(self, index):
-        return X[index * 10 : index * 10 + 10], Y[index * 10 : index * 10 + 10]
+        return self.x[index * 10 : index * 10 + 10], self.y[index * 10 : index * 10 + 10]
 
 
 def generator():
@@ -226,7 +232,7 @@ def generator():
 
 def tf_dataset():
     tensorflow = pytest.importorskip("tensorflow")
-    return tensorflow.data.Dataset.from_tensor_slices((X, Y)).batch(10)
+    return tensorflow.data.Dataset.from_tensor_slices((X, Y)).cache().batch(10).prefetch(1)
 
 
 def torch_loader():
@@ -235,6 +241,10 @@ def torch_loader():
     return torch.utils.data.DataLoader(data, batch_size=10)
 
 
+NAMES = {Batches: "Batches", generator: "generator", tf_dataset: "Dataset", torch_loader: "TensorDataset"}
+
+
+@pytest.mark.captures("data")
 @every_backend
 @pytest.mark.parametrize("data", [Batches, generator, tf_dataset, torch_loader])
 def test_any_data_that_keras_takes_are_recorded(recorded, data):
@@ -246,6 +256,14 @@ def test_any_data_that_keras_takes_are_recorded(recorded, data):
     assert [row["loss"] for row in recorded.rows("oTrainingModel")] == history["loss"]
     assert recorded.rows("iTestingModel")[0]["num_batches"] == 3
     assert recorded.events(ProblemRecorded) == []
+    (row,) = recorded.rows("iTrainingData")
+    whole = hashlib.sha256(X.tobytes() + Y.tobytes()).hexdigest()
+    assert row.get("sha256") == (None if data is generator else whole)
+    assert row["data_set"] == NAMES[data]
+    assert recorded.parameters().get("batch_size") == (10 if data in (tf_dataset, torch_loader) else None)
+    assert recorded.parameters().get("shuffle") == (None if data is generator else False)
+    if data is tf_dataset:
+        assert json.loads(row["pipeline"]) == ["TensorSlice", "Cache", "Batch", "Prefetch"]
 
 
 def results(callbacks):

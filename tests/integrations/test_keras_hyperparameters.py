@@ -59,9 +59,9 @@ def test_every_value_of_an_optimizer_of_keras_is_a_hyperparameter(kind):
     optimizer = kind(0.25, weight_decay=0.125, clipnorm=2.0, use_ema=True, ema_momentum=0.75)
     found = values_of(optimizer)
     config = {name: value for name, value in optimizer.get_config().items() if value is not None}
-    told = {"name", "learning_rate", "weight_decay"}
+    told = {"name", "learning_rate"}
     assert found["optimizer_name"] == kind.__name__
-    assert found["decay"] == 0.125
+    assert found["weight_decay"] == 0.125
     scalars = {name: value for name, value in config.items() if name not in told and not isinstance(value, list)}
     assert scalars.items() <= found.items()
 
@@ -74,6 +74,7 @@ def test_clipping_averaging_and_accumulation_are_recorded_of_a_training(recorded
     expected = {
         "optimizer_name": "AdamW",
         "learning_rate": 0.001,  # not 0.0010000000474974513
+        "weight_decay": 0.01,
         "decay": 0.01,
         "clipvalue": 0.5,
         "use_ema": True,
@@ -167,6 +168,7 @@ def test_each_of_several_optimizers_is_recorded_under_its_name(recorded):
         "momentum_sgd": 0.75,
         "optimizer_name_fast": "Adam",
         "learning_rate_fast": 0.25,
+        "weight_decay_fast": 0.125,
         "decay_fast": 0.125,
     }
     assert expected.items() <= found.items()
@@ -372,11 +374,38 @@ def test_steps_of_data_without_a_size_are_recorded(recorded):
     assert found.keys().isdisjoint({"num_samples", "batch_size"})
 
 
-def test_the_samples_of_a_data_loader_are_counted(recorded):
-    torch = pytest.importorskip("torch")
-    dataset = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
-    found = fitted(recorded, data=(torch.utils.data.DataLoader(dataset, batch_size=8),), shuffle=False)
+class Doubled:
+    """A data set whose samples go through a transform."""
+
+    def __init__(self):
+        self.data, self.targets, self.transform = X, Y, Doubling(2.0)
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        return self.transform(self.data[index]), self.targets[index]
+
+
+class Doubling:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, sample):
+        return sample * self.factor
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed:UserWarning")
+def test_a_data_loader_is_recorded_as_in_a_loop_of_pytorch(recorded):
+    loading = pytest.importorskip("torch").utils.data
+    found = fitted(recorded, data=(loading.DataLoader(Doubled(), batch_size=8),))
     assert (found["num_samples"], found["batch_size"], found["steps_per_epoch"]) == (32, 8, 4)
+    assert (found["shuffle"], found["sampler"], found["num_workers"]) == (False, "SequentialSampler", 0)
+    (row,) = recorded.rows("iTrainingData")
+    assert row["sha256"] == hashlib.sha256(X.tobytes() + Y.tobytes()).hexdigest()
+    assert [(row["filter_name"], json.loads(row["parameters"])) for row in recorded.rows("oFilters")] == [
+        ("Doubling", {"factor": 2.0})
+    ]
 
 
 def test_another_number_of_samples_in_the_next_fit_is_no_adaptation(recorded):
@@ -410,6 +439,16 @@ def test_a_model_compiled_twice_is_recorded_as_it_trains(recorded):
     model.compile(keras.optimizers.Adam(0.25), "sparse_categorical_crossentropy", metrics=["acc"])
     found = fitted(recorded, model)
     assert (found["optimizer_name"], found["learning_rate"], found["metrics"]) == ("Adam", 0.25, "acc")
+
+
+def test_a_metric_has_the_name_that_frameworks_share_and_its_own(recorded):
+    model, callback = model_with(metrics=["acc"]), ProvenanceCallback("net")
+    model.fit(X, Y, verbose=0, callbacks=[callback], validation_data=(X, Y))
+    model.evaluate(X, Y, verbose=0, callbacks=[callback])
+    (trained,), (tested,) = recorded.rows("oTrainingModel"), recorded.rows("oTestingModel")
+    assert trained["accuracy"] == trained["acc"]
+    assert trained["val_accuracy"] == trained["val_acc"]
+    assert tested["accuracy"] == tested["acc"]
 
 
 class Odd(keras.metrics.Metric):

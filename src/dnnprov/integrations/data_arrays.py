@@ -31,19 +31,27 @@ _BYTES_OF_ITEM = 8
 _hashed: weakref.WeakKeyDictionary[Run, int] = weakref.WeakKeyDictionary()
 
 
-def record_arrays(task: RunTask, inputs: Any, targets: Any, num_samples: int | None = None) -> None:
+def record_arrays(
+    task: RunTask,
+    inputs: Any,
+    targets: Any,
+    num_samples: int | None = None,
+    known: Mapping[str, Any] | None = None,
+) -> None:
     """Record the arrays that a training is given; the hash and the counts follow in the background.
 
     Args:
         task: the training.
-        inputs: an array, or several in a list, tuple or mapping; of anything else nothing is recorded.
+        inputs: an array, or several in a list, tuple or mapping.
         targets: likewise; `None` where there are none.
         num_samples: how many samples there are, where it is known.
+        known: more for the row, such as what the arrays are held by, or the shapes of what cannot be read. Without
+            it, nothing is recorded of what is no array.
     """
-    arrays = {**_named("inputs", inputs), **_named("targets", targets)}
-    if not any(name.startswith("inputs") for name in arrays):
+    arrays = {**named_arrays("inputs", inputs), **named_arrays("targets", targets)}
+    if known is None and not any(name.startswith("inputs") for name in arrays):
         return
-    row = {"role": "training", "data_set": type(inputs).__name__, **array_values(arrays)}
+    row = {"role": "training", "data_set": type(inputs).__name__, **(known or {}), **array_values(arrays)}
     if num_samples is not None:
         row["num_samples"] = num_samples
     task.run.recorder.submit(lambda: _record(task, row, arrays))
@@ -115,7 +123,8 @@ def hashed_for(run: Run, hashing: Callable[[], Mapping[str, Any]]) -> Mapping[st
 
 def _record(task: RunTask, row: dict[str, Any], arrays: Mapping[str, Any]) -> None:
     _update(row, lambda: _classes(arrays.get("targets")))
-    _update(row, lambda: hashed_for(task.run, lambda: hash_values(arrays)))
+    if arrays:
+        _update(row, lambda: hashed_for(task.run, lambda: hash_values(arrays)))
     task.record("iTrainingData", "used", [row])
 
 
@@ -129,7 +138,7 @@ def _classes(labels: Any) -> dict[str, Any]:
     return {"class_counts": json_text(counts), "num_classes": len(counts)} if counts else {}
 
 
-def _named(name: str, data: Any) -> dict[str, Any]:
+def named_arrays(name: str, data: Any) -> dict[str, Any]:
     """The arrays in what was given, by name: `inputs`, or `inputs_1`, `inputs_2`... of several."""
     if type(data).__module__.startswith("pandas") and hasattr(data, "to_numpy"):
         if data.size * _BYTES_OF_ITEM > MAX_HASHED_BYTES:  # to_numpy may copy all of it

@@ -49,8 +49,13 @@ class AutomaticProvenance:
             bound.arguments["callbacks"] = with_callback(self._callback, bound.arguments.get("callbacks"), model)
             positional, named = bound.args, bound.kwargs
         self.is_at_work = True
+        before = self._callback.latest_training
         try:
             return method(*positional, **named)
+        except BaseException as error:
+            if bound is not None and method.__name__ == "fit" and self._callback.latest_training is before:
+                self._callback.note_failed_begin(model, bound.arguments, error)
+            raise
         finally:
             self.is_at_work = False
             if bound is not None:

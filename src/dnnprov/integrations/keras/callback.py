@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import keras
 
+from dnnprov.capture.run_task import end_of_block
 from dnnprov.errors import UsageError
 from dnnprov.integrations.finishing_block import FinishingBlock
 from dnnprov.integrations.keras.batches import BatchLog
@@ -23,6 +24,7 @@ from dnnprov.integrations.keras.probes import (
     remove_probes,
 )
 from dnnprov.integrations.keras.recordings import ModelRecordings
+from dnnprov.integrations.metric_names import with_canonical_names
 from dnnprov.integrations.run_choice import RunChoice, check_type, in_another_thread
 
 if TYPE_CHECKING:
@@ -131,6 +133,11 @@ class ProvenanceCallback(FinishingBlock, keras.callbacks.Callback):  # type: ign
         """The run recorded into; `None` before the first `fit` or `evaluate`."""
         return self._recordings.latest.steps.run
 
+    @property
+    def latest_training(self) -> RunTask | None:
+        """The latest Training task; `None` before the first."""
+        return self._recordings.latest.steps.training
+
     def add_file(self, path: str | os.PathLike[str], role: str = "model") -> None:
         """Record a file that the training led to and that was not seen by itself; its SHA-256 follows."""
         with self._guarded("keras add_file"):
@@ -169,6 +176,23 @@ class ProvenanceCallback(FinishingBlock, keras.callbacks.Callback):  # type: ign
         stated = {"num_epochs": epochs, "batch_size": batch_size, **(params or {})}
         known = {name: value for name, value in stated.items() if value is not None}
         return TrainingLoop(self._recordings, model, optimizer, known)
+
+    def note_failed_begin(self, model: Any, arguments: Mapping[str, Any], error: BaseException) -> None:
+        """Record a training that raised before Keras told any callback of it, as one whose model cannot be built.
+
+        Args:
+            model: that was to train; where it is not compiled, no training was begun.
+            arguments: of the `fit`, by name.
+            error: out of it.
+        """
+        with self._guarded("keras fit"):
+            if not model.compiled:
+                return
+            self._tie()
+            recording = self._recordings.to_train(model)
+            given = {**arguments, "x": None} if arguments.get("validation_split") else arguments  # it was not cut yet
+            recording.begin_training(model, None, arguments.get("epochs", 1), given)
+            recording.steps.end_training(*end_of_block(error))
 
     def finish(self, status: RunStatus | None = None, reason: str | None = None) -> None:
         """Finish the run, where it is the callback's own.
@@ -243,7 +267,7 @@ class ProvenanceCallback(FinishingBlock, keras.callbacks.Callback):  # type: ign
         """Record the test result: `logs` holds the averages over the whole test set."""
         if not self._is_validation():
             recording, _, _ = self._at_hand()
-            recording.steps.end_testing(logs or {}, find_data_counts())
+            recording.steps.end_testing(with_canonical_names(logs or {}), find_data_counts())
 
     @_guarded
     def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002

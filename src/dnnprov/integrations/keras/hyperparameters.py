@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from dnnprov.integrations.keras.arguments import described, described_text, held_arguments
+from dnnprov.integrations.keras.data import feeding_values
 from dnnprov.integrations.keras.layer_tree import all_layers
 from dnnprov.integrations.keras.optimizers import optimizer_values
 from dnnprov.model.values import json_text, plain_value
@@ -53,6 +54,7 @@ def fit_values(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         "shuffle": arguments.get("shuffle"),
         "class_weight": None if not class_weight else json_text({str(k): v for k, v in class_weight.items()}),
         "sample_weight": arguments.get("sample_weight") is not None or None,
+        **feeding_values(arguments.get("x")),
     }
     validation = arguments.get("validation_data")
     epoch_iterator = arguments.get("epoch_iterator")
@@ -157,9 +159,9 @@ def _one_output(metrics: Any) -> str:
 
 
 def _validation(arguments: Mapping[str, Any]) -> str:
-    if arguments.get("validation_data") is None:
-        return "none"
-    return "split" if arguments.get("validation_split") else "data"
+    if arguments.get("validation_split"):
+        return "split"
+    return "none" if arguments.get("validation_data") is None else "data"
 
 
 def _num_samples(data: Any, epoch_iterator: Any) -> int | None:

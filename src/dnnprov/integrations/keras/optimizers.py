@@ -10,17 +10,19 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from dnnprov.integrations.keras.arguments import argument_names, described, described_text, held_arguments
 from dnnprov.model.values import json_text
 
-RENAMED = {"weight_decay": "decay"}
-"""Argument of an optimizer -> attribute of iTrainingModel."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RATE = "learning_rate"
+DECAY = "weight_decay"
+PAPERS_DECAY = "decay"
 _UNTOLD = frozenset({RATE, "name", "inner_optimizer", "optimizer_map"})
 
 
@@ -38,7 +40,7 @@ class OptimizerPart:
 
     def named(self, name: str) -> str:
         """The attribute of iTrainingModel that holds an argument of this optimizer."""
-        return f"{RENAMED.get(name, name)}{self.suffix}"
+        return f"{name}{self.suffix}"
 
 
 def optimizer_parts(model: Any) -> list[OptimizerPart]:
@@ -64,7 +66,7 @@ def optimizer_values(model: Any) -> dict[str, Any]:
         for wrapper in _wrappers(optimizer):
             if not _is_several(wrapper):
                 found["optimizer_wrapper"] = type(wrapper).__name__
-            found.update({RENAMED.get(name, name): value for name, value in _arguments(wrapper).items()})
+            found.update(_arguments(wrapper))
     for part in optimizer_parts(model):
         if part.suffix:
             found[part.named("optimizer_name")] = type(part.optimizer).__name__
@@ -74,6 +76,20 @@ def optimizer_values(model: Any) -> dict[str, Any]:
             found[part.named("learning_rate_schedule")] = schedule_name(schedule)
             found[part.named("learning_rate_schedule_config")] = json_text(schedule_config(schedule))
     return found
+
+
+def papers_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that the paper has another name for, under that name.
+
+    Example:
+        >>> papers_names({"momentum": 0.9, "weight_decay": 0.01, "weight_decay_generator": 0.1})
+        {'decay': 0.01, 'decay_generator': 0.1}
+    """
+    return {
+        name.replace(DECAY, PAPERS_DECAY, 1): value
+        for name, value in values.items()
+        if name == DECAY or name.startswith(f"{DECAY}_")
+    }
 
 
 def learning_rates(model: Any) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 
+from dnnprov.integrations.keras.data import batch_size_of
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -112,7 +114,7 @@ def find_batch_size() -> int | None:
     if not arguments:
         return None
     adapter = arguments["epoch_iterator"].data_adapter
-    candidates = (adapter.batch_size, arguments.get("batch_size"), _batch_size_of(arguments.get("x")))
+    candidates = (adapter.batch_size, arguments.get("batch_size"), batch_size_of(arguments.get("x")))
     return next((int(size) for size in candidates if size is not None), None)
 
 
@@ -130,11 +132,6 @@ def find_data_counts() -> dict[str, int | None]:
         if adapter.has_partial_batch is None:  # nobody knows how full the last batch is
             num_samples = None
     return {"num_samples": num_samples, "num_batches": num_batches, "batch_size": adapter.batch_size}
-
-
-def _batch_size_of(data: Any) -> int | None:
-    size = getattr(data, "batch_size", None)
-    return size if type(size) is int else None
 
 
 def is_of_keras(frame: FrameType) -> bool:

@@ -9,31 +9,49 @@ from __future__ import annotations
 import functools
 import weakref
 from collections import ChainMap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnnprov.capture.file_hash import FileState, file_state
 from dnnprov.integrations.call_stack import how_left, is_on_a_stack
-from dnnprov.integrations.data_arrays import record_arrays
+from dnnprov.integrations.keras.data import loader_filters, record_data
 from dnnprov.integrations.keras.file_watch import files_read_into, watch_files
 from dnnprov.integrations.keras.filters import filter_rows
 from dnnprov.integrations.keras.hyperparameters import fit_values, hyperparameters, model_values
 from dnnprov.integrations.keras.layers import layer_rows
 from dnnprov.integrations.keras.optimizer_watch import OptimizerWatch
-from dnnprov.integrations.keras.optimizers import optimizer_values
+from dnnprov.integrations.keras.optimizers import optimizer_values, papers_names
 from dnnprov.integrations.keras.probes import batch_callbacks, find_batch_size, find_fit_arguments
 from dnnprov.integrations.keras.techniques import technique_in_epoch, technique_of_callback
+from dnnprov.integrations.metric_names import with_canonical_names
 from dnnprov.integrations.training_steps import TrainingSteps
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
     from dnnprov.capture.run import Run
     from dnnprov.capture.run_task import RunTask
     from dnnprov.integrations.run_choice import RunChoice
     from dnnprov.integrations.technique import Technique
     from dnnprov.model.events import RunStatus
+
+
+class _SharedNames(Mapping[str, Any]):
+    """Values that may still change, under the names that every framework shares and under their own."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        return with_canonical_names(self._values)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(with_canonical_names(self._values))
+
+    def __len__(self) -> int:
+        return len(with_canonical_names(self._values))
 
 
 class ModelRecording:
@@ -61,29 +79,36 @@ class ModelRecording:
         self._used_by: weakref.WeakKeyDictionary[Run | RunTask, set[int]] = weakref.WeakKeyDictionary()
         self._written: dict[Path, tuple[FileState, set[str]]] = {}
 
-    def begin_training(self, model: Any, callback_list: Any | None, num_epochs: int | None) -> None:
+    def begin_training(
+        self,
+        model: Any,
+        callback_list: Any | None,
+        num_epochs: int | None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         """Begin a Training task for a `fit`; a value that cannot be read costs that value, not the task.
 
         Args:
             model: that trains.
             callback_list: of the `fit`.
             num_epochs: that are asked for.
+            arguments: of the `fit`; those of the one on the stack where they are left out.
         """
         parameters: dict[str, Any] = {}
         on_what: dict[str, Any] = {}
         first_only: dict[str, Any] = {} if num_epochs is None else {"num_epochs": num_epochs}
-        arguments: dict[str, Any] = {}
+        arguments = arguments or {}
         with self.steps.guarded("keras hyperparameters"):
-            parameters = hyperparameters(model, find_batch_size())
+            parameters = hyperparameters(model, arguments.get("batch_size") or find_batch_size())
         with self.steps.guarded("keras fit arguments"):
-            arguments = find_fit_arguments()
+            arguments = arguments or find_fit_arguments()
             how, on_what = fit_values(arguments)
             parameters.update(how)
             first_only.update(on_what)
-        self._begin(model, model, parameters, first_only)
+        self._begin(model, model, parameters, first_only, arguments.get("x"))
         if self.steps.training is not None:
             with self.steps.guarded("keras data"):
-                record_arrays(self.steps.training, arguments.get("x"), arguments.get("y"), on_what.get("num_samples"))
+                record_data(self.steps.training, arguments, on_what.get("num_samples"))
         if callback_list is not None:
             self._fit_list = weakref.ref(callback_list)
             self.steps.end_with(callback_list)
@@ -100,7 +125,7 @@ class ModelRecording:
         with self.steps.guarded("keras hyperparameters"):
             parameters = hyperparameters(model, None)
             parameters.update(optimizer_values(optimized))
-        self._begin(model, optimized, {**parameters, **stated}, {})
+        self._begin(model, optimized, {**parameters, **stated}, {}, None)
         self._is_in_loop = True
         self.steps.start_clock()
 
@@ -109,11 +134,14 @@ class ModelRecording:
         self._is_in_loop = False
         self.steps.end_training(status, reason)
 
-    def _begin(self, model: Any, optimized: Any, parameters: dict[str, Any], first_only: dict[str, Any]) -> None:
+    def _begin(
+        self, model: Any, optimized: Any, parameters: dict[str, Any], first_only: dict[str, Any], data: Any
+    ) -> None:
         with self.steps.guarded("keras learning rate"):
             rates, going_on = self._optimizers.begin(optimized)
             parameters = {**rates, **parameters}
             first_only = {**going_on, **first_only}
+        first_only = {**papers_names(parameters), **first_only}
         self.settle()
         self._fit_list = None
         self.steps.begin_training(
@@ -121,7 +149,7 @@ class ModelRecording:
             model,
             functools.partial(layer_rows, model) if model.built else None,
             first_only,
-            functools.partial(filter_rows, model),
+            lambda: [*loader_filters(data), *filter_rows(model)],
         )
         self._unbuilt = None if model.built else weakref.ref(model)
         self._optimizers.see(optimized)
@@ -142,11 +170,12 @@ class ModelRecording:
 
     def owe_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """The epoch's row comes when callbacks before ours are done with `logs`, or one of them has raised."""
-        self.steps.owe_epoch(epoch, ChainMap(self._optimizers.epoch_rates, logs))  # type: ignore[arg-type] # only read
+        told = ChainMap(self._optimizers.epoch_rates, logs)  # type: ignore[arg-type] # only read
+        self.steps.owe_epoch(epoch, _SharedNames(told))
 
     def end_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Record the epoch's row, with the rate that its last step trained with."""
-        self.steps.end_epoch(epoch, {**logs, **self._optimizers.epoch_rates})
+        self.steps.end_epoch(epoch, with_canonical_names({**logs, **self._optimizers.epoch_rates}))
 
     def end_training(self) -> None:
         """The `fit` came to its end."""
