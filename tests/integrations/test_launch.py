@@ -119,6 +119,18 @@ def test_a_command_that_starts_python(tmp_path, store, launch):
     assert column_of(store, "SELECT COUNT(*) FROM run") == [1]
 
 
+def test_of_several_ranks_only_the_first_says_what_is_recorded_and_a_launcher_names_no_dataflow(tmp_path, launch):
+    write(tmp_path, "show.py", "import dnnprov; dnnprov.autolog('net')")
+    ranks = [{"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost"} for rank in range(2)]
+    first, second = (launch("show.py", **one) for one in ranks)
+    assert [line.count("autolog records") for line in first.stderr.splitlines()] == [1, 1]  # ours, and the script's own
+    assert second.stderr == ""
+    write(tmp_path, "all.sh", "#!/bin/sh\n")
+    (tmp_path / "all.sh").chmod(0o755)
+    assert "as dataflows named for the scripts in " in launch("./all.sh").stderr
+    assert "as dataflow 'given' in " in launch("--dataflow", "given", "./all.sh").stderr
+
+
 def test_the_store_may_be_named_before_the_script(tmp_path, launch):
     write(tmp_path, "train.py", TASK)
     launch("--store", str(tmp_path / "other"), "train.py", "--store", "mine")

@@ -622,6 +622,14 @@ def test_autolog_leaves_a_trainer_with_a_callback_of_ours_to_that(recorded, tmp_
     assert [event.tag for event in recorded.events(TaskBegan)] == ["Training", "Training"]
 
 
+def test_lightning_logs_no_line_about_the_callback_of_autolog(tmp_path, autolog_off, caplog):
+    dnnprov.autolog("net", **others_off())
+    with caplog.at_level("INFO", logger="lightning.fabric"):
+        made = trainer(tmp_path)
+    assert any(type(one).__name__ == "AutomaticCallback" for one in made.callbacks)
+    assert "dnnprov" not in caplog.text
+
+
 def test_autolog_with_lightning_switched_off_records_nothing(recorded, tmp_path, autolog_off):
     dnnprov.autolog("net", **others_off())
     made_before = trainer(tmp_path, max_epochs=1)

@@ -22,6 +22,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.capture.launcher import find_launch
 from dnnprov.capture.start import DISABLED_VARIABLE
 from dnnprov.capture.switches import is_switched_on
 from dnnprov.capture.user_warning import warn_user
@@ -199,7 +200,7 @@ def autolog(dataflow: str | None = None, **frameworks: bool) -> None:
     with _lock:
         _settings.take(dataflow, {one.name: frameworks.get(one.name, True) for one in FRAMEWORKS})
         if not is_switched_on(DISABLED_VARIABLE, default=False):
-            if _is_main_process():
+            if _is_main_process() and is_first_of_ranks():
                 say_what_is_recorded(_settings.dataflow, [one for one in FRAMEWORKS if _settings.is_on(one.name)])
             _wait_for_frameworks()
 
@@ -245,6 +246,14 @@ def _is_main_process() -> bool:
     return not is_run_again and (process is None or process.parent_process() is None)
 
 
+def is_first_of_ranks() -> bool:
+    """Whether this is no further one of several processes that a launcher started, nor started again."""
+    with suppress(Exception):  # what launchers and users tell may be anything
+        launch = find_launch()
+        return launch is None or not (launch.rank or launch.restart_count)
+    return True
+
+
 def _check_switches(frameworks: dict[str, Any]) -> None:
     known = [one.name for one in FRAMEWORKS]
     for name, value in frameworks.items():
@@ -256,11 +265,11 @@ def _check_switches(frameworks: dict[str, Any]) -> None:
             raise UsageError(f"{name}={value!r} is a {type(value).__name__}; expected True or False")
 
 
-def say_what_is_recorded(dataflow: str, frameworks: list[Framework]) -> None:
+def say_what_is_recorded(dataflow: str | None, frameworks: list[Framework]) -> None:
     """One line, where it is another than the last one said.
 
     Args:
-        dataflow: tag of the runs that begin by themselves.
+        dataflow: tag of the runs that begin by themselves; `None` where each script gives its own name.
         frameworks: that are switched on.
     """
     there = [one for one in frameworks if _is_installed(one.package)]
@@ -269,7 +278,8 @@ def say_what_is_recorded(dataflow: str, frameworks: list[Framework]) -> None:
         or "nothing: no framework that it knows is installed or switched on"
     )
     store = os.environ.get("DNNPROV_STORE") or "./.dnnprov"
-    line = f"dnnprov: autolog records {what}, as dataflow {dataflow!r} in {_without_secret(store)}"
+    named = "dataflows named for the scripts" if dataflow is None else f"dataflow {dataflow!r}"
+    line = f"dnnprov: autolog records {what}, as {named} in {_without_secret(store)}"
     if line not in _said:
         _said.add(line)
         with suppress(Exception):  # stderr may be closed, or none

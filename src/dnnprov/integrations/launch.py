@@ -22,6 +22,7 @@ from dnnprov.integrations.autologging import (
     FRAMEWORKS,
     WITHOUT_VARIABLE,
     frameworks_left_out,
+    is_first_of_ranks,
     say_what_is_recorded,
 )
 from dnnprov.integrations.launched_process import LIBRARY_VARIABLE, ORIGINAL
@@ -30,6 +31,9 @@ from dnnprov.model.interpreter import interpreter_options
 
 LAUNCHED = Path(__file__).with_name("launched")
 """Folder of the `sitecustomize` that interpreters find."""
+
+_LAUNCHING_MODULES = ("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch")
+"""What is run with `-m` and starts scripts of other names."""
 
 _PYTHON_SUFFIXES = (".py", ".pyw", ".pyc", ".pyz")
 
@@ -49,8 +53,10 @@ def main(arguments: list[str]) -> int:
         return 2
     os.environ.update(_settings(chosen))
     switched_on = [one for one in FRAMEWORKS if one.name not in frameworks_left_out()]
-    if not is_switched_on(DISABLED_VARIABLE, default=False):
-        say_what_is_recorded(os.environ.get(DATAFLOW_VARIABLE) or _name_of(chosen.program[0]), switched_on)
+    if not is_switched_on(DISABLED_VARIABLE, default=False) and is_first_of_ranks():
+        is_script = command[0] == sys.executable and chosen.program[0] not in _LAUNCHING_MODULES
+        own_name = _name_of(chosen.program[0]) if is_script else None
+        say_what_is_recorded(os.environ.get(DATAFLOW_VARIABLE) or own_name, switched_on)
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":

@@ -15,6 +15,7 @@ from dnnprov.integrations.keras.callback import ProvenanceCallback
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dnnprov.capture.run_task import RunTask
     from dnnprov.integrations.autologging import Settings
 
 _PLACE = "_dnnprov_automatic"
@@ -49,17 +50,21 @@ class AutomaticProvenance:
             bound.arguments["callbacks"] = with_callback(self._callback, bound.arguments.get("callbacks"), model)
             positional, named = bound.args, bound.kwargs
         self.is_at_work = True
-        before = self._callback.latest_training
+        before = self._training()
         try:
             return method(*positional, **named)
         except BaseException as error:
-            if bound is not None and method.__name__ == "fit" and self._callback.latest_training is before:
-                self._callback.note_failed_begin(model, bound.arguments, error)
+            if bound is not None and method.__name__ == "fit" and self._training() is before:
+                self._callback.before_callbacks_failed(model, bound.arguments, error)
             raise
         finally:
             self.is_at_work = False
             if bound is not None:
                 without_callback(self._callback, bound.arguments.get("callbacks"))
+
+    def _training(self) -> RunTask | None:
+        """The latest training of the run."""
+        return None if self._callback.run is None else self._callback.run.training
 
 
 def record_automatically(settings: Settings) -> None:

@@ -133,11 +133,6 @@ class ProvenanceCallback(FinishingBlock, keras.callbacks.Callback):  # type: ign
         """The run recorded into; `None` before the first `fit` or `evaluate`."""
         return self._recordings.latest.steps.run
 
-    @property
-    def latest_training(self) -> RunTask | None:
-        """The latest Training task; `None` before the first."""
-        return self._recordings.latest.steps.training
-
     def add_file(self, path: str | os.PathLike[str], role: str = "model") -> None:
         """Record a file that the training led to and that was not seen by itself; its SHA-256 follows."""
         with self._guarded("keras add_file"):
@@ -177,7 +172,7 @@ class ProvenanceCallback(FinishingBlock, keras.callbacks.Callback):  # type: ign
         known = {name: value for name, value in stated.items() if value is not None}
         return TrainingLoop(self._recordings, model, optimizer, known)
 
-    def note_failed_begin(self, model: Any, arguments: Mapping[str, Any], error: BaseException) -> None:
+    def before_callbacks_failed(self, model: Any, arguments: Mapping[str, Any], error: BaseException) -> None:
         """Record a training that raised before Keras told any callback of it, as one whose model cannot be built.
 
         Args:

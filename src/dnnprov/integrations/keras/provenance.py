@@ -104,7 +104,7 @@ class ModelProvenance:
         except BaseException as error:
             if run is not None and bound is not None and method.__name__ == "fit":
                 if self._callback is not None and run.training is training:
-                    self._callback.note_failed_begin(model, bound.arguments, error)
+                    self._callback.before_callbacks_failed(model, bound.arguments, error)
                 self._note_failure(run, training, error)
             raise
         else:

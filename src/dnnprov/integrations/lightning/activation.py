@@ -33,4 +33,11 @@ def callbacks_for_trainer() -> list[Any]:
         return []
     from dnnprov.integrations.lightning.automatic import AutomaticCallback  # noqa: PLC0415 - imports Lightning
 
-    return [AutomaticCallback(_asked_for[0])]
+    return _Unannounced([AutomaticCallback(_asked_for[0])])
+
+
+class _Unannounced(list[Any]):
+    """Callbacks that Lightning adds without a line of its log about it: it tells of lists that are true."""
+
+    def __bool__(self) -> bool:
+        return False
