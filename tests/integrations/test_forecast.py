@@ -48,6 +48,16 @@ def test_what_the_script_and_the_modules_beside_it_import(tmp_path):
     assert names(script) == ["torch", "jax"]
 
 
+@pytest.mark.parametrize("use", ["dnnprov.jax.watch(m)", "from dnnprov.jax import watch", "from dnnprov import jax"])
+def test_loops_of_jax_that_the_program_watches_are_recorded(tmp_path, use):
+    unwatched, watched = (
+        next(one for one in forecast(write(tmp_path, train=f"import jax, dnnprov\n{last}")) if one.name == "jax")
+        for last in ("", use)
+    )
+    assert (unwatched.recorded, "dnnprov.jax.watch" in unwatched.not_recorded) == ("", True)
+    assert ("dnnprov.jax.watch" in watched.recorded, watched.not_recorded) == (True, "")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

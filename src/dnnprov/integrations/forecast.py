@@ -28,6 +28,7 @@ OTHERS = {
 }
 """Packages that nothing is recorded of by itself -> what there is instead."""
 
+_WATCHED = frozenset({"jax", "flax"})
 _LIBRARY = "dfa_lib_python"
 _ABRUPT = {("os", "_exit"), ("os", "abort"), ("os", "execv"), ("os", "execve"), ("os", "execvp")}
 _MAX_MODULES = 500
@@ -67,7 +68,7 @@ def forecast(script: Path) -> list[Forecast]:
     known = {one.package: one for one in FRAMEWORKS}
     found = [_of_framework(one) for one in FRAMEWORKS if one.package in seen.packages]
     others = [one for one in OTHERS if one in seen.packages and one not in known]
-    found += [Forecast(one, _version(one), not_recorded=OTHERS[one]) for one in others]
+    found += [_of_other(one, is_watched=seen.is_watched) for one in others]
     if _LIBRARY in seen.packages:
         said = "what the program tells; then nothing is recorded of its frameworks by itself"
         found.append(Forecast(_LIBRARY, None, said, note="stands for dnnprov.dfanalyzer"))
@@ -79,6 +80,13 @@ def forecast(script: Path) -> list[Forecast]:
         told = ", ".join(one.name for one in FRAMEWORKS)
         found.append(Forecast("nothing", not_recorded=f"no framework is imported that is recorded by itself: {told}"))
     return found
+
+
+def _of_other(package: str, *, is_watched: bool) -> Forecast:
+    """Of a package that nothing is recorded of by itself."""
+    if is_watched and package in _WATCHED:
+        return Forecast(package, _version(package), "the loops that the program watches with dnnprov.jax.watch")
+    return Forecast(package, _version(package), not_recorded=OTHERS[package])
 
 
 def _of_framework(framework: Framework) -> Forecast:
@@ -111,11 +119,13 @@ class _Imports:
     Attributes:
         packages: top-level ones.
         abrupt: calls that end the process without the end of a run.
+        is_watched: whether `dnnprov.jax` is used.
     """
 
     def __init__(self, folder: Path) -> None:
         self.packages: set[str] = set()
         self.abrupt: set[str] = set()
+        self.is_watched = False
         self._folder = folder
         self._read: set[Path] = set()
 
@@ -132,9 +142,12 @@ class _Imports:
                 self._take_from(node, path)
             elif isinstance(node, ast.Call):
                 self._take_call(node, path)
+            elif isinstance(node, ast.Attribute) and ast.unparse(node) == "dnnprov.jax":
+                self.is_watched = True
 
     def _take(self, module: str, importer: Path) -> None:
         top = module.partition(".")[0]
+        self.is_watched |= f"{module}.".startswith("dnnprov.jax.")
         own = self._own(self._folder / Path(*module.split("."))) or self._own(self._folder / top)
         if own is None:
             self.packages.add(top)
@@ -144,6 +157,7 @@ class _Imports:
     def _take_from(self, node: ast.ImportFrom, path: Path) -> None:
         if not node.level:
             self._take(node.module or "", path)
+            self.is_watched |= node.module == "dnnprov" and any(alias.name == "jax" for alias in node.names)
             for alias in node.names:  # a module of a package beside the script
                 own = self._own(self._folder / Path(*(node.module or "").split(".")) / alias.name)
                 if own is not None:
