@@ -89,12 +89,13 @@ $(DEMO)/ready-for-bench: $(DEMO)/ready
 	$(DEMO)/bin/python -m pip install --quiet --group bench
 	touch $@
 
-# torch by itself and first, so that no other package asks for a newer one.
+# torch by itself and first, so that no other package asks for a newer one. Python compiles what is imported, a
+# part of the whole; pip would compile all of it.
 $(TEST)/ready: pyproject.toml
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(TEST)/bin/python -m pip install --quiet torch==2.13.0
-	$(TEST)/bin/python -m pip install --quiet --editable ".[prov,pandas,server]" --group demo --group test --group check --group docs
+	$(TEST)/bin/python -m pip install --quiet --no-compile torch==2.13.0
+	$(TEST)/bin/python -m pip install --quiet --no-compile --editable ".[prov,pandas,server]" --group demo --group test --group check --group docs
 	touch $@
 
 # The oldest torch comes with CUDA: there is no other in the package index.
