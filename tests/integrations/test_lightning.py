@@ -331,15 +331,28 @@ def test_two_optimizers_stepped_by_hand_have_their_values(recorded, tmp_path):
                 self.manual_backward(loss)
                 optimizer.step()
 
+        def on_train_epoch_end(self):
+            for schedule in self.lr_schedulers():
+                schedule.step()
+
         def configure_optimizers(self):
             first, second = self.layers[0].parameters(), self.layers[3].parameters()
-            return [torch.optim.Adam(first, lr=0.01), torch.optim.SGD(second, lr=0.5)]
+            optimizers = [torch.optim.Adam(first, lr=0.01), torch.optim.SGD(second, lr=0.5)]
+            schedules = torch.optim.lr_scheduler
+            return optimizers, [schedules.StepLR(optimizers[0], 1, 0.5), schedules.ExponentialLR(optimizers[1], 0.9)]
 
-    trainer(tmp_path, [Callback("net")], max_epochs=1).fit(Adversaries(), loader())
+    trainer(tmp_path, [Callback("net")], max_epochs=2).fit(Adversaries(), loader())
+    changes = rows_of(
+        recorded.store, "SELECT epoch, attribute, new_value, technique FROM oAdaptation ORDER BY technique"
+    )
+    assert [tuple(row.values()) for row in changes] == [
+        (2, "learning_rate_2", 0.45, "ExponentialLR"),
+        (2, "learning_rate", 0.005, "StepLR"),
+    ]
     found = recorded.parameters()
     assert {"optimizer_name": "Adam", "learning_rate": 0.01}.items() <= found.items()
     assert 0.5 in [value for name, value in found.items() if name.startswith("learning_rate_")]
-    assert len(recorded.rows("oTrainingModel")) == 1
+    assert len(recorded.rows("oTrainingModel")) == 2
 
 
 # Endings
@@ -388,6 +401,22 @@ def test_ctrl_c_is_an_interrupted_run(recorded, tmp_path):
         signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on
     provenance.finish()
     assert [(one.status, one.reason) for one in recorded.events(RunEnded)] == [("interrupted", "KeyboardInterrupt")]
+
+
+def test_a_fit_that_is_told_to_terminate_is_an_interrupted_run(recorded, tmp_path):
+    class Told(pl.Callback):
+        def on_train_batch_end(self, trainer, *_):
+            if trainer.current_epoch == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with Callback("net") as provenance, contextlib.suppress(SystemExit):  # older versions return
+            trainer(tmp_path, [provenance, Told()], max_epochs=3).fit(small_net(), loader())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [(one.status, one.reason) for one in recorded.events(RunEnded)] == [("interrupted", "SIGTERM")]
+    assert [row["epoch"] for row in recorded.rows("oTrainingModel")] == [1]
 
 
 def test_a_test_that_fails_is_a_failed_task(recorded, tmp_path):
@@ -581,7 +610,9 @@ def test_a_module_that_says_nothing_of_itself_trains_all_the_same(recorded, tmp_
     class Odd(small_lightning.Net):
         def __init__(self):
             super().__init__()
-            self.hparams.update(thing=Unreadable(), text="x" * 100_000)
+            endless = {}
+            endless["again"] = endless
+            self.hparams.update(thing=Unreadable(), text="x" * 100_000, endless=endless)
             self.layers[0] = torch.nn.LazyLinear(5)  # has no size yet
             self.parameters_of_mine = self.type_of = None
 
@@ -589,7 +620,8 @@ def test_a_module_that_says_nothing_of_itself_trains_all_the_same(recorded, tmp_
     module.layers(torch.ones(1, 4))
     trainer(tmp_path, [Callback("net")], max_epochs=1).fit(module, loader())
     assert len(recorded.rows("oTrainingModel")) == 1
-    assert {"thing", "text"}.isdisjoint(recorded.parameters())
+    assert {"thing", "text", "endless"}.isdisjoint(recorded.parameters())
+    assert recorded.parameters()["hidden"] == 5
     assert recorded.events(ProblemRecorded) == []
 
 

@@ -6,6 +6,7 @@ the epoch's row, and where it is another than that of the epoch before, it is on
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from torch.compiler import is_compiling
@@ -19,7 +20,7 @@ from dnnprov.integrations.torch.optimizers import (
     other_names,
     starting_values,
 )
-from dnnprov.integrations.torch.schedulers import scheduler_parameters, technique_of
+from dnnprov.integrations.torch.schedulers import position, scheduler_parameters, technique_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,14 +46,19 @@ class TrainerOptimizers:
         self._used: dict[int, list[dict[str, Any]]] = {}
         self._moving: tuple[str, ...] = (RATE,)
         self._hooks: list[Any] = []
+        self._schedulers: list[Any] = []
+        self._positions: dict[int, Any] = {}
         self.epoch_rates: dict[str, Any] = {}
 
-    def begin(self, optimizers: Sequence[Any], within: Sequence[Any] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+    def begin(
+        self, optimizers: Sequence[Any], within: Sequence[Any] = (), by_hand: Sequence[Any] = ()
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the optimizers of the training that begins hold; the rates are those that schedules start from.
 
         Args:
             optimizers: of the training.
             within: schedulers that act after every step.
+            by_hand: schedulers that the script steps itself, whenever it likes.
 
         Returns:
             What is watched, and the same under the names of other frameworks.
@@ -62,6 +68,7 @@ class TrainerOptimizers:
         bares = [bare_optimizer(one) for one in self._optimizers]
         is_cycled = any(cycles_momentum(within, one) for one in bares)
         self._moving = (RATE, *MOMENTA) if is_cycled else (RATE,)
+        self._schedulers, self._positions = list(by_hand), {id(one): position(one) for one in by_hand}
         held, others = self._values(), {}
         for place, (optimizer, bare) in enumerate(zip(self._optimizers, bares, strict=True)):
             suffix = _suffix(place)
@@ -78,6 +85,7 @@ class TrainerOptimizers:
         for hook in self._hooks:
             hook.remove()
         self._optimizers, self._hooks = [], []
+        self._schedulers, self._positions = [], {}
         self._used.clear()
 
     def see(self, technique: Callable[[], Technique] = lambda: BY_HAND, *, is_scheduled: bool = False) -> None:
@@ -90,7 +98,7 @@ class TrainerOptimizers:
         """
         held = self._values()
         names = [name for name in held if not (is_scheduled and name.startswith(self._moving))]
-        self._steps.see({name: held[name] for name in names}, technique)
+        self._see({name: held[name] for name in names}, technique)
 
     def close_epoch(
         self, within: list[Any], behind: list[Any], technique: Callable[[], Technique] | None = None
@@ -105,13 +113,31 @@ class TrainerOptimizers:
         used = self._values(self._used)
         self.epoch_rates = {name: value for name, value in used.items() if name.startswith(RATE)}
         moved = {name: value for name, value in used.items() if name.startswith(self._moving)}
-        self._steps.see(moved, technique if technique and within else lambda: technique_of(within, {}))
+        self._see(moved, technique if technique and within else lambda: technique_of(within, {}))
         self._steps.close_epoch()
         self.see(lambda: technique_of(within or behind, {}), is_scheduled=bool(within))
 
     def trained_rates(self) -> dict[str, Any]:
         """The rates of the last steps until now."""
         return {name: value for name, value in self._values(self._used).items() if name.startswith(RATE)}
+
+    def _see(self, values: dict[str, Any], technique: Callable[[], Technique]) -> None:
+        """Compare values; of schedulers that the script steps itself, each tells that it changed its optimizer's."""
+        stepped = [one for one in self._schedulers if self._positions.get(id(one)) != position(one)]
+        self._positions = {id(one): position(one) for one in self._schedulers}
+        for place in range(len(self._optimizers)) if stepped else ():
+            bare = bare_optimizer(self._optimizers[place])
+            own = [one for one in stepped if getattr(one, "optimizer", None) is bare]
+            names = [name for name in values if name.startswith(RATE) and self._place_of(name) == place]
+            if own and names:
+                found = {name: values.pop(name) for name in names}
+                self._steps.see(found, functools.partial(technique_of, own, {}))
+        self._steps.see(values, technique)
+
+    def _place_of(self, name: str) -> int:
+        """The place of the optimizer that a value is of, as the end of its name says."""
+        last = len(self._optimizers) - 1
+        return next((place for place in range(last, 0, -1) if name.endswith(_suffix(place))), 0)
 
     def _values(self, used: Mapping[int, list[dict[str, Any]]] | None = None) -> dict[str, Any]:
         """The values of all groups; with what the last steps used, where that is given."""

@@ -27,15 +27,23 @@ def plain_parameters(values: Any) -> dict[str, Any]:
     """
     mapping = dict(values) if hasattr(values, "keys") else dict(vars(values))
     kept: dict[str, Any] = {}
-    for name, value in flat(mapping).items():
-        if any(word in str(name).lower() for word in _SECRET) or str(name).startswith("_"):
+    for name, value in mapping.items():
+        with suppress(Exception):  # one that holds itself, or that cannot be read, costs only itself
+            kept.update(_plain_values({str(name): value}))
+    return kept
+
+
+def _plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in flat(values).items():
+        if any(word in name.lower() for word in _SECRET) or name.startswith("_"):
             continue
         if value is None or isinstance(value, bool | int | float):
-            kept[str(name)] = value
+            kept[name] = value
         elif isinstance(value, str | list | tuple | set) and len(value) <= MAX_TEXT:
             text = value if isinstance(value, str) else json_text(plain_value(list(value)))
             if text is not None and len(text) <= MAX_TEXT:
-                kept[str(name)] = text
+                kept[name] = text
     return {name: value for name, value in kept.items() if value is not None}
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.technique import BY_HAND
 from dnnprov.integrations.trainer_optimizers import metric_technique
 from dnnprov.model.values import plain_value
 
 if TYPE_CHECKING:
     from dnnprov.integrations.technique import Technique
+    from dnnprov.model.events import RunStatus
+
+
+def all_schedulers(trainer: Any) -> list[Any]:
+    """All that the Trainer was given, whoever steps them."""
+    return [one.scheduler for one in trainer.lr_scheduler_configs]
 
 
 def schedulers(trainer: Any, interval: str) -> list[Any]:
@@ -26,6 +33,13 @@ def technique_after_epoch(trainer: Any) -> Technique:
             value = trainer.callback_metrics.get(one.monitor)
             return metric_technique(one.scheduler, str(one.monitor), None if value is None else plain_value(value))
     return BY_HAND
+
+
+def how_left(error: BaseException) -> tuple[RunStatus, str | None]:
+    """How a training was left by an exception; Lightning makes one of a signal, between two batches."""
+    if type(error).__name__ == "SIGTERMException":
+        return "interrupted", "SIGTERM"
+    return end_of_block(error)
 
 
 def why_ended(trainer: Any) -> str | None:

@@ -12,9 +12,14 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dnnprov.capture.run_task import end_of_block
 from dnnprov.integrations.lightning.checkpoints import best_rows, written_row
-from dnnprov.integrations.lightning.endings import schedulers, technique_after_epoch, why_ended
+from dnnprov.integrations.lightning.endings import (
+    all_schedulers,
+    how_left,
+    schedulers,
+    technique_after_epoch,
+    why_ended,
+)
 from dnnprov.integrations.lightning.epoch_metrics import EpochMetrics
 from dnnprov.integrations.lightning.hyperparameters import training_values
 from dnnprov.integrations.metric_names import canonical_name, with_canonical_names
@@ -65,7 +70,8 @@ class TrainerRecording:
         length: dict[str, Any] = {}
         others: dict[str, Any] = {}
         with self.steps.guarded("lightning optimizers"):
-            how, others = self._optimizers.begin(trainer.optimizers, schedulers(trainer, "step"))
+            by_hand = [] if module.automatic_optimization else all_schedulers(trainer)
+            how, others = self._optimizers.begin(trainer.optimizers, schedulers(trainer, "step"), by_hand)
         with self.steps.guarded("lightning hyperparameters"):
             how, length = training_values(trainer, module, how)
         self._owed = None
@@ -148,7 +154,7 @@ class TrainerRecording:
         """An exception left whatever was under way."""
         self.settle_epoch(trainer)
         self._optimizers.end()
-        status, reason = end_of_block(error)
+        status, reason = how_left(error)
         self.steps.abandon_training(status, reason or type(error).__name__)
         self.steps.abandon_testing(status, reason)
 

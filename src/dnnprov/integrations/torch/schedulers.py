@@ -62,7 +62,7 @@ class SchedulerWatch:
         for reference, before in self._known:
             scheduler = reference()
             if scheduler is not None:
-                now = _position(scheduler)
+                now = position(scheduler)
                 known.append((reference, now))
                 if now != before:
                     found.append(scheduler)
@@ -84,7 +84,7 @@ class SchedulerWatch:
         for one in schedulers:
             if not any(one is known for known in self.schedulers()):
                 with suppress(TypeError):  # no weak references to it
-                    self._known.append((weakref.ref(one), _position(one)))
+                    self._known.append((weakref.ref(one), position(one)))
 
 
 def technique_of(schedulers: list[Any], metrics: Mapping[str, Any]) -> Technique:
@@ -140,11 +140,11 @@ def schedule_values(schedulers: list[Any], suffix: str = "") -> dict[str, Any]:
     }
 
 
-def _position(scheduler: Any) -> int | None:
+def position(scheduler: Any) -> int | None:
     """How often a scheduler has stepped."""
     parts = getattr(scheduler, "_schedulers", None)
     if parts and not hasattr(scheduler, "last_epoch"):
-        return sum(_position(part) or 0 for part in parts)
+        return sum(position(part) or 0 for part in parts)
     for name in ("last_epoch", "_step_count"):
         value = getattr(scheduler, name, None)
         if isinstance(value, int | float):
