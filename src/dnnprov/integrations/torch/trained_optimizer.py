@@ -42,6 +42,7 @@ class TrainedOptimizer:
         self.loss = RunningLoss()
         self.num_steps = 0
         self._rates: list[Any] = []
+        self._only_rate: Any = None
         self._groups: list[dict[str, Any]] = []
         self._moved_by: list[Any] = []
         self._is_first, self._is_moving, self._was_moving = True, False, False
@@ -63,6 +64,12 @@ class TrainedOptimizer:
         self.num_steps += 1
         if losses:
             self.loss.add(losses)
+        groups = optimizer.param_groups  # of one, as most have, the rate is looked at here
+        if self._is_first or len(groups) != 1 or groups[0].get("lr") is not self._only_rate:
+            self._look(optimizer, see)
+
+    def _look(self, optimizer: Any, see: Callable[[TrainedOptimizer, Mapping[str, Any]], None]) -> None:
+        """The step is the first of an epoch, or there may be another rate."""
         if self._is_first:
             self._is_first = False
             self._keep(optimizer)
@@ -91,6 +98,7 @@ class TrainedOptimizer:
 
     def _keep(self, optimizer: Any) -> None:
         self._rates = rates(optimizer)
+        self._only_rate = self._rates[0] if len(self._rates) == 1 else None
         self._groups = [
             {name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups
         ]
