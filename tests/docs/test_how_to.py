@@ -104,7 +104,9 @@ def test_the_sets_and_techniques_that_the_page_on_transformers_promises(page, ru
         assert history.query("SELECT kind, detail FROM problem") == []
         unfinished = {row["dataflow"] for row in history.runs(status="running")}
         assert unfinished <= {"automatic"}  # which lasts as long as its model
-        assert [row["schedule"] for row in history.sql("SELECT schedule FROM iAdaptation LIMIT 1")] == ["linear"]
+        assert history.query("SELECT DISTINCT technique FROM oAdaptation") == [{"technique": "linear"}]
+        warm_up = "SELECT DISTINCT dataflow, num_warmup_steps FROM iAdaptation JOIN run_overview USING (run_id)"
+        assert {tuple(row.values()) for row in history.query(warm_up)} >= {("words", 2)}
         rows = history.sql("SELECT dataflow FROM run_overview ORDER BY run_id")
         assert [row["dataflow"] for row in rows] == ["words", "line", "automatic"]
         told = hyperparameters_of(history, "words")

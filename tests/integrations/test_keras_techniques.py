@@ -103,7 +103,7 @@ def test_other_values_of_an_optimizer_are_watched(recorded):
     assert sorted(changes(recorded)) == [
         ("beta_1", 2, "Turn", 0.9, 0.75),
         ("clipnorm", 2, "Turn", None, 1.0),
-        ("decay", 2, "Turn", 0.125, 0.25),
+        ("weight_decay", 2, "Turn", 0.125, 0.25),
     ]
 
 
