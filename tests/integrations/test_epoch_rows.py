@@ -206,7 +206,58 @@ def test_lightning_shows_the_epoch_while_it_is_validated_and_amends_it(store, tm
     assert len(read) == 2
 
 
-def test_keras_writes_the_row_before_callbacks_that_may_take_long(store, recorded):
+def test_keras_killed_in_a_validation_loses_nothing_of_the_epoch(store):
+    pytest.importorskip("keras")
+    said = killed(
+        """
+        import json, os, signal
+        import dnnprov
+        dnnprov.autolog("net")
+        import small_keras as small
+        losses = []
+        class InTheSecondValidation(small.keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                self.latest = logs["loss"]
+            def on_epoch_end(self, epoch, logs=None):
+                losses.extend([logs["loss"], logs["val_loss"]])
+            def on_test_batch_end(self, batch, logs=None):
+                if losses:
+                    print(json.dumps([*losses, self.latest]), flush=True)
+                    os.kill(os.getpid(), signal.SIGKILL)
+        small.fit(small.small_model(), [InTheSecondValidation()], epochs=3, validation_split=0.5)
+        """,
+        store,
+    )
+    first, second = rows_of(store, ROWS)
+    assert (first["epoch"], second["epoch"]) == (1, 2)
+    assert [first["loss"], first["val_loss"], second["loss"]] == pytest.approx(said)
+    assert (second["val_loss"], second["learning_rate"]) == (None, 0.5)
+    assert second["elapsed_time"] > 0
+    assert rows_of(store, "SELECT status, last_epoch FROM run") == [{"status": "crashed", "last_epoch": 2}]
+
+
+def test_keras_whose_step_says_other_values_than_its_metrics_has_these_in_its_rows(store):
+    pytest.importorskip("keras")
+    import small_keras as small
+
+    if small.keras.backend.backend() != "jax":
+        pytest.skip("a step of the user's own is written for one backend")
+
+    class Own(small.keras.Sequential):
+        def train_step(self, *args):
+            logs, state = super().train_step(*args)
+            return {"own": logs["loss"]}, state
+
+    own = Own(small.small_model().layers)
+    own.compile("sgd", "sparse_categorical_crossentropy")
+    with dnnprov.keras.ProvenanceCallback("net") as provenance:
+        history = small.fit(own, [provenance], validation_split=0.5).history
+    rows = rows_of(store, "SELECT * FROM otrainingmodel ORDER BY element_id")
+    assert [row["own"] for row in rows] == history["own"]
+    assert all(row.get("loss") is None for row in rows)
+
+
+def test_keras_writes_the_row_before_callbacks_that_may_take_long(store):
     pytest.importorskip("keras")
     import small_keras as small
 
@@ -220,7 +271,6 @@ def test_keras_writes_the_row_before_callbacks_that_may_take_long(store, recorde
     assert [len(rows) for rows in seen] == [1, 2]
     assert seen[1] == rows_of(store, ROWS)
     assert None not in [row["val_loss"] for row in seen[1]]
-    assert recorded.events(ElementAmended) == []
 
 
 class OnDevice:

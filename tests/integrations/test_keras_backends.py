@@ -19,6 +19,7 @@ import pytest
 
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import (
+    ElementAmended,
     FileHashed,
     FileRecorded,
     MetricsRecorded,
@@ -78,6 +79,24 @@ def test_each_epoch_of_a_fit_without_validation_is_a_row(recorded):
     assert recorded.parameters()["batch_size"] == 10
     assert [row["type"] for row in recorded.rows("iLayers")] == ["Dense", "Dropout", "Dense"]
     assert recorded.events(ProblemRecorded) == []
+
+
+@every_backend
+def test_the_row_of_an_epoch_is_there_while_it_is_validated_which_amends_it(recorded):
+    class Looking(keras.callbacks.Callback):
+        def on_test_end(self, logs=None):
+            seen.append(recorded.rows("oTrainingModel"))
+
+    seen = []
+    arguments = {"epochs": 3, "validation_split": 0.5, "validation_freq": 2}
+    history = fit(small_model(), [Looking(), ProvenanceCallback("net")], **arguments).history
+    [[one, two]] = seen
+    assert [one["loss"], two["loss"]] == history["loss"][:2]
+    assert (two["epoch"], two["accuracy"], two["learning_rate"]) == (2, history["accuracy"][1], 0.5)
+    assert "val_loss" not in two
+    [amended] = [event.values for event in recorded.events(ElementAmended)]
+    assert (amended["epoch"], amended["val_loss"]) == (2, history["val_loss"][0])
+    assert amended["loss"] == two["loss"]
 
 
 @every_backend

@@ -20,6 +20,7 @@ from dnnprov.integrations.keras.loop import TrainingLoop
 from dnnprov.integrations.keras.probes import (
     find_callback_list,
     find_data_counts,
+    find_trained_epoch,
     insert_probes,
     remove_probes,
 )
@@ -250,12 +251,17 @@ class ProvenanceCallback(FinishingBlock, keras.callbacks.Callback):  # type: ign
             remove_probes(callback_list, self)
 
     @_guarded
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Begin a Testing task, unless this is the validation of a `fit`."""
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Begin a Testing task; where this is the validation of a `fit`, record what is known of its epoch."""
         if not self._is_validation():
             self._tie()
             _, model, _ = self._at_hand()
             self._recordings.to_test(model).begin_testing(model)
+            return
+        recording, model, callback_list = self._at_hand()
+        if (trained := find_trained_epoch(callback_list)) is not None:
+            epoch, logs = trained
+            recording.tell_epoch(model, epoch + 1, logs)
 
     @_guarded
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:

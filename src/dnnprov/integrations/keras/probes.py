@@ -11,6 +11,7 @@ The list is found on the stack: Keras calls `set_model` and `on_train_begin` fro
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
@@ -106,6 +107,26 @@ def find_fit_arguments() -> dict[str, Any]:
         if getattr(frame.f_locals.get("epoch_iterator"), "data_adapter", None) is not None:
             return {name: value for name, value in frame.f_locals.items() if name != "self"}
     return {}
+
+
+def find_trained_epoch(callback_list: Any) -> tuple[int, dict[str, Any]] | None:
+    """The epoch that the `fit` of a list validates now, counted from 0, and what it knows of it.
+
+    Keras hands a callback the metrics of an epoch only when it is validated as well.
+    """
+    for frame in _frames():
+        if "epoch_logs" in frame.f_code.co_varnames and is_of_keras(frame):
+            known = frame.f_locals
+            if known.get("callbacks") is callback_list and "epoch_logs" in known:
+                return known["epoch"], {name: _read(value) for name, value in known["epoch_logs"].items()}
+    return None
+
+
+def _read(value: Any) -> Any:
+    """A metric as Keras hands it to callbacks, which is a number where it can be one."""
+    with suppress(Exception):  # whatever a value of the user's raises
+        return float(value)
+    return value
 
 
 def find_batch_size() -> int | None:

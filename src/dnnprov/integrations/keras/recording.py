@@ -21,7 +21,7 @@ from dnnprov.integrations.keras.filters import filter_rows
 from dnnprov.integrations.keras.hyperparameters import fit_values, hyperparameters, model_values
 from dnnprov.integrations.keras.layers import layer_rows
 from dnnprov.integrations.keras.optimizer_watch import OptimizerWatch
-from dnnprov.integrations.keras.optimizers import optimizer_values, papers_names
+from dnnprov.integrations.keras.optimizers import optimizer_values, papers_names, trained_rates
 from dnnprov.integrations.keras.probes import batch_callbacks, find_batch_size, find_fit_arguments
 from dnnprov.integrations.keras.techniques import technique_in_epoch, technique_of_callback
 from dnnprov.integrations.metric_names import with_canonical_names
@@ -167,6 +167,10 @@ class ModelRecording:
             self.steps.describe(functools.partial(layer_rows, built), functools.partial(model_values, built))
         self._optimizers.close_epoch(model, self._technique_in_epoch)
         self.steps.close_epoch()
+
+    def tell_epoch(self, model: Any, epoch: int, logs: Mapping[str, Any]) -> None:
+        """The epoch has trained, and is validated from now on: its row as far as it is known."""
+        self.steps.tell_epoch(epoch, with_canonical_names({**logs, **trained_rates(model)}))
 
     def owe_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """The epoch's row comes when callbacks before ours are done with `logs`, or one of them has raised."""
