@@ -268,7 +268,7 @@ def test_the_data_and_what_prepared_them_are_recorded(recorded, tmp_path):
     assert [event.tag for event in recorded.events(TaskBegan)][:2] == ["Filters", "Training"]
 
 
-@pytest.mark.skipif(find_spec("datasets") is None, reason="datasets of Hugging Face are no part of our environments")
+@pytest.mark.skipif(find_spec("datasets") is None, reason="datasets of Hugging Face is not installed")
 def test_a_data_set_of_hugging_face_is_known_by_its_fingerprint(recorded, tmp_path):
     import datasets
 
