@@ -286,7 +286,7 @@ def test_losses_and_weights_are_the_same_to_the_bit(store):
 def test_a_fit_that_raises_before_its_first_step_is_a_failed_run(recorded):
     dnnprov.autolog("net")
     model = small_model(0.5)
-    with pytest.raises((ValueError, RuntimeError), match="incompatible|automatically build") as caught:  # by its version
+    with pytest.raises((ValueError, RuntimeError), match="incompatible|automatically build") as caught:
         model.fit(X[:, :2], Y, epochs=3, verbose=0)
     (ended,) = recorded.events(TaskEnded)
     assert (ended.status, type(caught.value).__name__ in ended.reason) == ("failed", True)
