@@ -23,7 +23,7 @@ class Study(Training):
 
     name = "autolog of Optuna"
     step = "trial"
-    step_seconds = 0.05
+    step_seconds = 2.0  # short for one that trains a network; what it works here only has to be long enough to measure
     shape: ClassVar[dict[str, int]] = {"num_pairs": 4, "num_turns": 3, "num_epochs": 1, "num_steps": 40}
     turn = 2
     warming_up = 0
