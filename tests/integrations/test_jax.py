@@ -323,6 +323,23 @@ def test_values_of_a_state_that_comes_with_the_first_epoch_only_are_the_hyperpar
     assert recorded.adaptations() == []
 
 
+def test_a_state_may_come_without_the_number_of_the_epoch(recorded):
+    optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=0.5)
+    state = optimizer.init(jnp.ones(2))
+    with watch(optimizer=optimizer, dataflow="net") as training:
+        training.epoch(state, loss=1.5)
+        state.hyperparams["learning_rate"] = jnp.float32(0.25)
+        training.epoch(state, loss=1.0)
+        training.epoch(jnp.int32(3), loss=0.5)
+        training.epoch(np.float32(4), loss=0.25)
+    rows = recorded.rows("oTrainingModel")
+    assert [(row["epoch"], row["loss"], row.get("learning_rate")) for row in rows] == [
+        (1, 1.5, 0.5), (2, 1.0, 0.25), (3, 0.5, None), (4, 0.25, None),
+    ]  # fmt: skip
+    assert recorded.adaptations() == [(2, "manual", 0.5, 0.25)]
+    assert recorded.events(ProblemRecorded) == []
+
+
 @pytest.mark.captures("adaptations")
 def test_a_plateau_is_an_adaptation_of_the_scale_of_the_rate(store):
     weights = jnp.ones(2)

@@ -7,6 +7,7 @@ import inspect
 import sys
 import weakref
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -113,16 +114,18 @@ class WatchedTraining(FinishingBlock):
                 if len(self._batches) >= MAX_KEPT:
                     self._record_batches(None)
 
-    def epoch(self, epoch: int | None = None, state: Any = None, /, **metrics: Any) -> None:
+    def epoch(self, epoch: Any = None, state: Any = None, /, **metrics: Any) -> None:
         """Record that an epoch is over: its row, with the seconds since the one before, and what changed in it.
 
         Args:
-            epoch: its number, as you count; where it is left out, the one after the last.
+            epoch: its number, as you count; where it is left out, the one after the last: a state may come alone.
             state: of the optimizer as it is now, or the `TrainState`; an optimizer of Flax NNX holds its own.
             metrics: name -> value; one that `step` was given too, has this value.
         """
         with self._steps.guarded("jax epoch"):
             refuse_traced(metrics, "epoch")
+            if state is None and not (isinstance(epoch, Real) or hasattr(epoch, "__index__")):
+                epoch, state = None, epoch
             number = (self._steps.last_epoch or 0) + 1 if epoch is None else epoch
             self._steps.number_epoch(number)
             held: dict[str, Any] = {}
