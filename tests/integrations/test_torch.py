@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler as schedulers
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 import dnnprov
 from dnnprov.integrations.torch import recordings
@@ -500,6 +502,22 @@ def test_loaders_that_are_gone_through_together_are_one_epoch(recorded):
     del model, optimizer
     assert column(recorded, "epoch") == [1, 2]
     assert tags(recorded) == ["Training"]
+
+
+def test_parts_of_one_data_set_that_samplers_draw_are_training_and_validation(recorded):
+    parts = [SubsetRandomSampler(range(48)), SubsetRandomSampler(range(48, 64))]
+    batches, others = (loader(0, 64, sampler=part) for part in parts)
+    dnnprov.autolog("net")
+    model, criterion = small_model(), nn.CrossEntropyLoss()
+    loss, val_loss = train_epoch(model, sgd(model), batches), evaluate(model, others, criterion)
+    del model
+    gc.collect()
+    (row,) = recorded.rows("oTrainingModel")
+    assert (row["loss"], row["val_loss"]) == (pytest.approx(loss), pytest.approx(val_loss))
+    found = recorded.parameters()
+    assert (found["num_samples"], found["steps_per_epoch"], found["shuffle"]) == (48, 6, True)
+    (data,) = recorded.rows("iTrainingData")
+    assert (data["num_samples"], data["inputs_shape"]) == (48, "[64, 4]")  # drawn from, and what it lies in
 
 
 def test_a_data_set_without_length_and_an_empty_loader_are_no_obstacle(recorded):

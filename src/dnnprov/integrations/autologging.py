@@ -178,7 +178,8 @@ def autolog(dataflow: str | None = None, **frameworks: bool) -> None:
 
     What is imported is recorded from now on, what is imported later from then on. A training inside
     `with dnnprov.start_run(...)` belongs to that run; any other begins a run of its own. One line on stderr says what
-    will be recorded. A second call changes what it names and what it leaves out, and does nothing else.
+    will be recorded. A second call changes what it names and what it leaves out, for what begins from then on: a
+    training that is under way is recorded to its end.
 
     Args:
         dataflow: tag of the runs that begin by themselves; the name of the script where it is left out.

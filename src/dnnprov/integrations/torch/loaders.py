@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from torch.utils.data import IterableDataset, RandomSampler, SequentialSampler
+from torch.utils.data import IterableDataset, RandomSampler, SequentialSampler, SubsetRandomSampler
 
 MAX_SAMPLERS = 4
 _SEQUENTIAL = (SequentialSampler,)
@@ -30,11 +30,12 @@ def loader_values(loader: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def num_samples(loader: Any) -> int | None:
-    """How many samples the data set has; `None` where it does not say."""
+    """How many samples the data set has, or the part of it that is drawn from; `None` where it does not say."""
     if isinstance(loader.dataset, IterableDataset):
         return None
     with suppress(Exception):  # the data set is the user's
-        return len(loader.dataset)
+        sampler = _innermost_sampler(loader)
+        return len(sampler if isinstance(sampler, SubsetRandomSampler) else loader.dataset)
     return None
 
 
@@ -56,7 +57,7 @@ def _batch_size(loader: Any) -> int | None:
 
 def _shuffles(loader: Any) -> bool | None:
     sampler = _innermost_sampler(loader)
-    if isinstance(sampler, RandomSampler):
+    if isinstance(sampler, RandomSampler | SubsetRandomSampler):
         return True
     if isinstance(sampler, _SEQUENTIAL):
         return False
