@@ -17,6 +17,7 @@ import pytest
 
 import dnnprov
 from dnnprov.errors import UnsupportedVersionError
+from dnnprov.integrations.keras.data import record_data
 from dnnprov.integrations.keras.version import OLDEST, check_version
 from dnnprov.keras import ProvenanceCallback
 from dnnprov.model.events import (
@@ -246,6 +247,27 @@ def test_a_callback_in_two_threads_at_once_records_both_models(recorded):
     assert epochs_by_run(recorded) == {"net-1": [1, 2, 3], "net-2": [1, 2, 3]}
     assert recorded.events(ProblemRecorded) == []
     assert recorded.events(HyperparameterAdapted) == []
+
+
+def test_a_fit_that_begins_while_another_is_beginning_has_a_run_of_its_own(recorded, monkeypatch):
+    provenance, arrived, barrier = ProvenanceCallback("net"), threading.Event(), threading.Barrier(2, timeout=60)
+
+    def read_together(*args):
+        arrived.set()
+        barrier.wait()
+        record_data(*args)
+
+    monkeypatch.setattr("dnnprov.integrations.keras.recording.record_data", read_together)
+    models = [small_model(0.5), small_model(0.25)]
+    threads = [threading.Thread(target=fit, args=(model, [provenance])) for model in models]
+    threads[0].start()
+    assert arrived.wait(60)
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    provenance.finish()
+    assert epochs_by_run(recorded) == {"net-1": [1, 2], "net-2": [1, 2]}
+    assert recorded.events(ProblemRecorded) == []
 
 
 def test_what_is_saved_after_two_models_trained_goes_to_the_run_of_each(recorded, tmp_path):

@@ -307,7 +307,7 @@ class ProvenanceCallback(FinishingBlock, keras.callbacks.Callback):  # type: ign
     def _begin_training(self) -> ModelRecording:
         self._tie()
         _, model, callback_list = self._at_hand()
-        recording = self._recordings.to_train(model)
+        recording = self._recordings.to_train(model, callback_list)
         recording.begin_training(model, callback_list, (self.params or {}).get("epochs"))
         self._batches.begin_training(recording, int(getattr(model, "steps_per_execution", 1) or 1))
         return recording

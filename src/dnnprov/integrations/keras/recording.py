@@ -74,10 +74,15 @@ class ModelRecording:
         self._optimizers = OptimizerWatch(self.steps)
         self._unbuilt: weakref.ref[Any] | None = None
         self._fit_list: weakref.ref[Any] | None = None
+        self._list_to_begin: weakref.ref[Any] | None = None
         self._is_in_loop = False
         self._run: Run | None = None
         self._used_by: weakref.WeakKeyDictionary[Run | RunTask, set[int]] = weakref.WeakKeyDictionary()
         self._written: dict[Path, tuple[FileState, set[str]]] = {}
+
+    def is_to_begin(self, callback_list: Any | None) -> None:
+        """The `fit` of this list is about to begin a training."""
+        self._list_to_begin = None if callback_list is None else weakref.ref(callback_list)
 
     def begin_training(
         self,
@@ -110,7 +115,7 @@ class ModelRecording:
             with self.steps.guarded("keras data"):
                 record_data(self.steps.training, arguments, on_what.get("num_samples"))
         if callback_list is not None:
-            self._fit_list = weakref.ref(callback_list)
+            self._fit_list, self._list_to_begin = weakref.ref(callback_list), None
             self.steps.end_with(callback_list)
 
     def begin_loop(self, model: Any, optimized: Any, stated: Mapping[str, Any]) -> None:
@@ -206,10 +211,9 @@ class ModelRecording:
 
     def is_at_work(self) -> bool:
         """Whether it is in a loop, or its `fit` is on the stack of any thread now, and not just left without a word."""
-        callback_list = self.callback_list()
-        return self._is_in_loop or (
-            self.steps.is_training and callback_list is not None and is_on_a_stack(callback_list)
-        )
+        trains = self._fit_list if self.steps.is_training else None
+        lists = [held() for held in (trains, self._list_to_begin) if held is not None]
+        return self._is_in_loop or any(one is not None and is_on_a_stack(one) for one in lists)
 
     def settle(self) -> None:
         """End a training whose `fit` was left, as it was left, as far as that can be known."""

@@ -37,8 +37,13 @@ class ModelRecordings:
         self._lock = threading.RLock()
         self.latest = ModelRecording(choice, after)
 
-    def to_train(self, model: Any) -> ModelRecording:
-        """The recording for a training that begins; a `fit` that was left before is ended as it was left."""
+    def to_train(self, model: Any, callback_list: Any | None = None) -> ModelRecording:
+        """The recording for a training that begins; a `fit` that was left before is ended as it was left.
+
+        Args:
+            model: that trains.
+            callback_list: of the `fit` that begins: from now on it is at work, as a model in another thread must know.
+        """
         with self._lock:
             at_work = [one for one in set(self._by_model.values()) if one.is_at_work()]
             found = self._of(model)
@@ -48,6 +53,7 @@ class ModelRecordings:
             if self.latest is not found and self.latest not in at_work:
                 self.latest.settle()
             self.latest = found
+            found.is_to_begin(callback_list)
             return found
 
     def to_test(self, model: Any) -> ModelRecording:
