@@ -104,12 +104,12 @@ class UnreadSegments:
         if not runs:
             return
         self._quiet = {name: quiet for name, quiet in self._quiet.items() if name not in runs}
-        sizes = {name: _sizes(f"{journal}/{name}", SEGMENT_SUFFIX, unread) for name in sorted(runs)}
+        sizes, unsound = _sizes_of_runs(journal, sorted(runs), unread)
         unread.notes = [note for note in unread.notes if note not in self._taken_notes]
         with_notes = {note.run for note in unread.notes}
         known = self._positions.find_all(f"{run}/{name}" for run, names in sizes.items() for name in names)
         for run, names in sizes.items():
-            is_quiet = _is_past(runs[run]) and run not in with_notes
+            is_quiet = _is_past(runs[run]) and run not in with_notes and run not in unsound
             for name, size in names.items():
                 path = self._folder.segment(run, name)
                 position = known.get(f"{run}/{name}")
@@ -191,6 +191,17 @@ class UnreadSegments:
 def reason_of(error: OSError, path: Path | str) -> str:
     """Why something cannot be read, for a person."""
     return f"{path}: {error.strerror or error}"
+
+
+def _sizes_of_runs(journal: str, runs: list[str], unread: Unread) -> tuple[dict[str, dict[str, int]], set[str]]:
+    """Run -> sizes of its open segments, and the runs where something cannot be read, which is told each time."""
+    sizes, unsound = {}, set()
+    for name in runs:
+        num_unreadable = len(unread.unreadable)
+        sizes[name] = _sizes(f"{journal}/{name}", SEGMENT_SUFFIX, unread)
+        if len(unread.unreadable) > num_unreadable:
+            unsound.add(name)
+    return sizes, unsound
 
 
 def _sizes(folder: str, suffix: str, unread: Unread) -> dict[str, int]:
